@@ -1,0 +1,30 @@
+//! The data model: what a span, a log record, a series and a sample are, in columns.
+//!
+//! Place in the flow: `ingest` fills the batch builders here, `storage` keeps the batches, `query`
+//! reads them back. Nothing in this crate does I/O.
+//!
+//! - [`ids`], [`time`], [`value`], [`attrs`]: the scalars and their binary codec
+//! - [`schema`]: every Arrow schema and column name, once
+//! - [`span`], [`log_record`], [`metric`]: batch builders and row views
+//! - [`predicate`]: conditions that `query` pushes down and `storage` evaluates
+pub mod attrs;
+pub mod batch;
+pub mod codec;
+pub mod dict;
+mod error;
+pub mod ids;
+pub mod log_record;
+pub mod metric;
+pub mod origin;
+pub mod predicate;
+pub mod schema;
+pub mod signal;
+pub mod span;
+pub mod time;
+pub mod value;
+
+pub use batch::Batch;
+pub use error::{Error, ErrorKind, Result};
+pub use ids::{SpanId, TraceId};
+pub use signal::Signal;
+pub use value::Value;
