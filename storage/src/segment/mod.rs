@@ -1,0 +1,79 @@
+//! Segments: the bundle `<ulid>.parquet` + `<ulid>.idx` and its lean catalog row.
+
+use serde::{Deserialize, Serialize};
+use throughline_model::Signal;
+use throughline_model::time::TimeRange;
+use ulid::Ulid;
+
+use crate::io::SegmentSink;
+
+/// What the catalog knows of a segment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SegmentMeta {
+    /// Names the files.
+    pub id: Ulid,
+    /// Which item schema the rows have.
+    pub signal: Signal,
+    /// Whose rows they are; one tenant a segment.
+    pub tenant: String,
+    /// 0 from a flush, 1 and 2 from compaction.
+    pub level: u8,
+    /// Start of the compaction window that the rows' times fall into.
+    pub window_start_ns: i64,
+    /// End of that window, exclusive.
+    pub window_end_ns: i64,
+    /// First nanosecond of any row.
+    pub min_time_ns: i64,
+    /// Last nanosecond of any row (for spans: of their ends), inclusive.
+    pub max_time_ns: i64,
+    /// Rows.
+    pub rows: u64,
+    /// Length of `<ulid>.parquet`.
+    pub data_bytes: u64,
+    /// Length of `<ulid>.idx`.
+    pub index_bytes: u64,
+    /// crc32c of `<ulid>.parquet`.
+    pub data_crc32c: u32,
+    /// crc32c of `<ulid>.idx`.
+    pub index_crc32c: u32,
+    /// Version of the layout.
+    pub format_version: u16,
+    /// When the segment was written.
+    pub created_at_ns: i64,
+}
+
+impl SegmentMeta {
+    /// The name of the Parquet file.
+    pub fn data_name(&self) -> String {
+        format!("{}.parquet", self.id)
+    }
+
+    /// The name of the index file.
+    pub fn index_name(&self) -> String {
+        format!("{}.idx", self.id)
+    }
+}
+
+/// What a writer is told about the segment that it writes.
+#[derive(Clone, Debug)]
+pub struct WriteOptions {
+    /// The segment's id.
+    pub id: Ulid,
+    /// Whose rows they are.
+    pub tenant: String,
+    /// The level.
+    pub level: u8,
+    /// The compaction window.
+    pub window: TimeRange,
+    /// The time of writing.
+    pub created_at_ns: i64,
+}
+
+/// Where a writer puts the two files of a bundle. Whoever made the sinks syncs them.
+#[derive(Debug)]
+pub struct Sinks {
+    /// `<ulid>.parquet`.
+    pub data: SegmentSink,
+    /// `<ulid>.idx`.
+    pub index: SegmentSink,
+}
