@@ -23,12 +23,23 @@ pub fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
 
 /// Appends what `fill` writes, prefixed with its length.
 pub fn put_nested(out: &mut Vec<u8>, fill: impl FnOnce(&mut Vec<u8>)) {
+    // One byte is enough for nearly every length; a longer prefix moves what was written.
     let start = out.len();
+    out.push(0);
     fill(out);
-    let len = out.len() - start;
-    let mut prefix = Vec::with_capacity(5);
-    put_varint(&mut prefix, len as u64);
-    out.splice(start..start, prefix);
+    let len = out.len() - start - 1;
+    if len < 0x80 {
+        out[start] = len as u8;
+        return;
+    }
+    let prefix_len = (usize::BITS - len.leading_zeros()).div_ceil(7) as usize;
+    let end = out.len();
+    out.resize(end + prefix_len - 1, 0);
+    out.copy_within(start + 1..end, start + prefix_len);
+    for (i, slot) in out[start..start + prefix_len].iter_mut().enumerate() {
+        let more = if i + 1 < prefix_len { 0x80 } else { 0 };
+        *slot = (len >> (7 * i)) as u8 & 0x7f | more;
+    }
 }
 
 /// Reads what the `put_` functions wrote; every error is [`crate::ErrorKind::Corrupt`].
@@ -93,5 +104,21 @@ impl<'a> Reader<'a> {
     /// A length-prefixed UTF-8 string.
     pub fn str(&mut self) -> Result<&'a str> {
         std::str::from_utf8(self.bytes()?).map_err(|_| Error::corrupt("a string is not UTF-8"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nested_lengths_of_every_prefix_width() {
+        for len in [0usize, 1, 127, 128, 129, 16_383, 16_384, 3_000_000] {
+            let mut out = vec![7];
+            put_nested(&mut out, |out| out.resize(out.len() + len, 0xab));
+            let mut expected = vec![7];
+            put_bytes(&mut expected, &vec![0xab; len]);
+            assert_eq!(out, expected, "{len}");
+        }
     }
 }
