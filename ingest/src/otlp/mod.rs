@@ -1,0 +1,3 @@
+//! The OpenTelemetry protocol: its decoder and its two transports.
+
+pub mod decode;
