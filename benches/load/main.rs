@@ -1,0 +1,94 @@
+//! The whole process under the project's load: CPU, memory, bytes on disk and query times.
+//!
+//! `make bench` runs this. It starts the release binary on an empty folder, sends the frames of
+//! `../shared/load` (generated once, deterministic) over OTLP/HTTP with four connections, waits until
+//! the server says `settled`, asks the queries that the peers were asked, restarts the server, asks
+//! again, and prints Markdown for `docs/benchmarks.md`. Nothing here passes or fails by time; the
+//! counts are checked against the generator's ground truth.
+//!
+//! Settings by environment: `BENCH_LOAD_DIR` (folder of the generated files, default
+//! `target/load-data`), `BENCH_FRAMES` (send only the first n frames of each file), `BENCH_SIGNALS`
+//! (comma list of `traces`, `logs`, `metrics`; default all), `BENCH_KEEP` (keep the data folder).
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod data;
+mod queries;
+mod report;
+mod server;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use data::{LoadFile, Truth};
+use report::Report;
+use server::Server;
+
+/// One signal's load: which file goes to which path.
+pub struct Signal {
+    pub name: &'static str,
+    pub file: &'static str,
+    pub path: &'static str,
+}
+
+const SIGNALS: [Signal; 3] = [
+    Signal { name: "traces", file: "traces.bin", path: "/v1/traces" },
+    Signal { name: "logs", file: "logs.bin", path: "/v1/logs" },
+    Signal { name: "metrics", file: "metrics_otlp.bin", path: "/v1/metrics" },
+];
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    // `cargo test --benches` runs bench targets too, without `--bench`: nothing to do there.
+    if !std::env::args().any(|arg| arg == "--bench") {
+        return Ok(());
+    }
+    let wanted = std::env::var("BENCH_SIGNALS").unwrap_or_else(|_| "traces,logs,metrics".into());
+    let signals: Vec<_> =
+        SIGNALS.iter().filter(|s| wanted.split(',').any(|w| w == s.name)).collect();
+    let Some(folder) = data::ensure(&signals)? else {
+        println!("skipped: ../shared/load is absent and BENCH_LOAD_DIR names no generated load");
+        return Ok(());
+    };
+    let truth = Truth::read(&folder)?;
+    let mut report = Report::default();
+    for signal in &signals {
+        run(signal, &folder, &truth, &mut report)
+            .await
+            .with_context(|| format!("bench of {}", signal.name))?;
+    }
+    println!("\n{}", report.markdown());
+    Ok(())
+}
+
+/// One signal on a fresh data folder.
+async fn run(
+    signal: &Signal,
+    folder: &std::path::Path,
+    truth: &Truth,
+    report: &mut Report,
+) -> Result<()> {
+    let data_dir = tempfile::Builder::new().prefix("throughline-bench").tempdir()?;
+    let load = LoadFile::open(&folder.join(signal.file))?;
+    let server = Server::start(data_dir.path()).await?;
+    eprintln!("{}: sending {} items in {} requests", signal.name, load.items(), load.len());
+    let sent = load.send(&server, signal.path).await?;
+    eprintln!("{}: {sent:?}; waiting until settled", signal.name);
+    server.settle().await?;
+    report.ingest(signal, &load, &sent, &server.usage(data_dir.path())?);
+    let questions = queries::of(signal.name, &folder_lines(folder, "trace_ids.txt"), truth);
+    let hot = queries::ask(&server, &questions).await?;
+    server.stop().await?;
+    let server = Server::start(data_dir.path()).await?;
+    let cold = queries::ask(&server, &questions).await?;
+    report.queries(signal, &questions, &hot, &cold);
+    server.stop().await?;
+    if std::env::var_os("BENCH_KEEP").is_some() {
+        eprintln!("{}: data kept in {}", signal.name, data_dir.keep().display());
+    }
+    Ok(())
+}
+
+fn folder_lines(folder: &std::path::Path, name: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(PathBuf::from(folder).join(name)).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
