@@ -1,0 +1,36 @@
+# The commands of the project. `make test` is all that a change must pass besides the lints in .ci/run.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
+
+.PHONY: help setup test ui-check lint bench crash fuzz demo
+
+help: ## What there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+setup: ## Installs what the tests need besides cargo, Node and npm
+	scripts/setup "$(TARGET)"
+
+test: setup ui-check ## Every test: units, the real server, real SDKs, crashes, the UI
+	THROUGHLINE_SDK_PYTHON="$(abspath $(TARGET))/sdk-python/bin/python" cargo test --workspace --no-fail-fast
+	scripts/fuzz-briefly 60
+
+ui-check: ## Lint, type check and tests of the UI
+	cd ui && npm ci --no-audit --no-fund && npm run check
+
+lint: ## clippy and rustfmt
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo fmt --all --check
+
+bench: ## The load of ../shared/load on the release binary, and the micro-benchmarks
+	cargo bench --benches
+
+crash: ## 1 000 cycles of kill -9 under load (set CRASH_CYCLES for another number)
+	CRASH_CYCLES=$${CRASH_CYCLES:-1000} cargo test --test it -- crash --nocapture
+
+fuzz: ## cargo-fuzz on every decoder (FUZZ_SECONDS each, default ten minutes)
+	scripts/fuzz-briefly $${FUZZ_SECONDS:-600} require
+
+demo: ## A simulated web shop, live
+	cargo run --release -- demo
