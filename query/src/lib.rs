@@ -1,1 +1,17 @@
-//! query
+//! Questions and their answers: SQL, traces, logs and metrics over one snapshot of the store.
+//!
+//! Place in the flow: `api` hands a question to [`Engine`]; the engine admits it, takes one
+//! `Arc<View>`, and runs it against `storage::scan` within a memory pool, a deadline and a byte
+//! budget. Every kind of question has a folder of its own:
+//!
+//! - [`sql`]: DataFusion over tables that are views of the item schemas
+//! - [`traces`]: a trace by its id, and trace search
+//! - [`logs`]: log search
+//! - [`complete`]: services, operations, attribute names and values
+
+pub mod complete;
+mod error;
+pub mod logs;
+pub mod traces;
+
+pub use error::{Error, ErrorKind, Result};

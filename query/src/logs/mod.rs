@@ -1,0 +1,100 @@
+//! Log search: words of the body, fields, severity, ids, service and time.
+
+use std::sync::Arc;
+
+use throughline_model::origin::{Resource, Scope};
+use throughline_model::predicate::Predicate;
+use throughline_model::time::TimeRange;
+use throughline_model::{SpanId, TraceId, Value};
+
+/// In which order records come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogOrder {
+    /// Newest first.
+    #[default]
+    NewestFirst,
+    /// Oldest first.
+    OldestFirst,
+}
+
+/// What a record must meet, all of it.
+#[derive(Clone, Debug, Default)]
+pub struct LogSearch {
+    /// Words that all occur in the body, in either case; `"a quoted phrase"` occurs as a whole,
+    /// `prefix*` begins a word, `-word` must not occur.
+    pub text: String,
+    /// The service is one of these; empty for any.
+    pub services: Vec<String>,
+    /// The severity number is at least this.
+    pub severity_min: Option<i32>,
+    /// The severity number is at most this.
+    pub severity_max: Option<i32>,
+    /// Further conditions.
+    pub filters: Vec<Predicate>,
+    /// The record belongs to this trace.
+    pub trace_id: Option<TraceId>,
+    /// The record belongs to this span.
+    pub span_id: Option<SpanId>,
+    /// The record's time lies in this range.
+    pub time: Option<TimeRange>,
+    /// Which end of the time line comes first.
+    pub order: LogOrder,
+    /// Records a page, 1 to [`LOGS_PAGE_MAX`].
+    pub limit: usize,
+    /// Where the page before ended.
+    pub cursor: Option<String>,
+}
+
+/// The largest page of log records.
+pub const LOGS_PAGE_MAX: usize = 5000;
+
+/// A page of log records.
+#[derive(Clone, Debug, Default)]
+pub struct LogPage {
+    /// The records, in the order asked for.
+    pub records: Vec<LogRecord>,
+    /// Cursor of the next page; none when there is nothing more.
+    pub next: Option<String>,
+}
+
+/// A log record, owned and whole.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct LogRecord {
+    /// Effective time, see `model::schema::logs`.
+    pub time_ns: i64,
+    /// Observed time; zero where unset.
+    pub observed_time_ns: i64,
+    /// Severity number, 0 to 24.
+    pub severity_number: i32,
+    /// Severity as the sender wrote it.
+    pub severity_text: String,
+    /// The body; `Empty` where there is none.
+    pub body: Value,
+    /// Name of the event, for records that are events.
+    pub event_name: String,
+    /// The trace it belongs to.
+    pub trace_id: Option<TraceId>,
+    /// The span it belongs to.
+    pub span_id: Option<SpanId>,
+    /// Trace flags.
+    pub flags: u32,
+    /// Its service.
+    pub service_name: String,
+    /// Who produced it.
+    pub resource: Arc<Resource>,
+    /// The instrumentation scope.
+    pub scope: Arc<Scope>,
+    /// Its attributes, in the order received.
+    pub attributes: Vec<(String, Value)>,
+    /// Attributes the sender dropped.
+    pub dropped_attributes_count: u32,
+}
+
+/// Counts of records in one step of time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogBucket {
+    /// Start of the step.
+    pub start_ns: i64,
+    /// Records by severity: unset, trace, debug, info, warn, error, fatal.
+    pub counts: [u64; 7],
+}

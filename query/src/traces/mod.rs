@@ -1,0 +1,98 @@
+//! Traces: one by its id ([`TraceResult`]), and those that match a search ([`TraceSearch`]).
+//!
+//! A trace belongs to the page of its newest matched span; pages are ordered by that span's start,
+//! newest first, then by trace id.
+
+use throughline_model::TraceId;
+use throughline_model::predicate::Predicate;
+use throughline_model::span::Span;
+use throughline_model::time::TimeRange;
+
+/// `SpanStatus` as a search names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// The sender set none.
+    Unset = 0,
+    /// The sender said that all is well.
+    Ok = 1,
+    /// An error.
+    Error = 2,
+}
+
+/// What a trace must contain: one span that meets every condition here.
+#[derive(Clone, Debug, Default)]
+pub struct TraceSearch {
+    /// The span's service is one of these; empty for any.
+    pub services: Vec<String>,
+    /// The span's name is one of these; empty for any.
+    pub operations: Vec<String>,
+    /// Further conditions, all of which the span meets.
+    pub filters: Vec<Predicate>,
+    /// The span lasts at least this long.
+    pub min_duration_ns: Option<i64>,
+    /// The span lasts at most this long.
+    pub max_duration_ns: Option<i64>,
+    /// The span's status.
+    pub status: Option<Status>,
+    /// The span starts in this range.
+    pub time: Option<TimeRange>,
+    /// Traces a page, 1 to [`TRACES_PAGE_MAX`].
+    pub limit: usize,
+    /// Where the page before ended.
+    pub cursor: Option<String>,
+}
+
+/// The largest page of traces.
+pub const TRACES_PAGE_MAX: usize = 1000;
+
+/// A page of traces, newest first.
+#[derive(Clone, Debug, Default)]
+pub struct TracePage {
+    /// The traces.
+    pub traces: Vec<TraceSummary>,
+    /// Cursor of the next page; none when there is nothing more.
+    pub next: Option<String>,
+}
+
+/// A trace in a list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TraceSummary {
+    /// Its id.
+    pub trace_id: TraceId,
+    /// Service of the root span, or of the earliest span where no root is stored.
+    pub root_service: String,
+    /// Name of the same span.
+    pub root_operation: String,
+    /// Whether a span without parent is stored.
+    pub has_root: bool,
+    /// Earliest start.
+    pub start_time_ns: i64,
+    /// Latest end minus earliest start.
+    pub duration_ns: i64,
+    /// Spans stored.
+    pub span_count: u64,
+    /// Spans with status ERROR.
+    pub error_count: u64,
+    /// Spans that meet the search.
+    pub matched_spans: u64,
+    /// By service, most spans first.
+    pub services: Vec<ServiceCount>,
+}
+
+/// The part of a service in a trace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceCount {
+    /// The service.
+    pub name: String,
+    /// Its spans.
+    pub span_count: u64,
+    /// Its spans with status ERROR.
+    pub error_count: u64,
+}
+
+/// Everything stored of one trace.
+#[derive(Clone, Debug, Default)]
+pub struct TraceResult {
+    /// The spans by start; spans that were stored twice appear once.
+    pub spans: Vec<Span>,
+}
