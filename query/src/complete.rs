@@ -1,5 +1,7 @@
 //! What there is to ask about: services, operations, attribute names and values.
 
+use crate::QueryStatsSnapshot;
+
 /// A name with how often it occurs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NameCount {
@@ -10,12 +12,14 @@ pub struct NameCount {
 }
 
 /// Names, most frequent first.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Names {
     /// The names.
     pub names: Vec<NameCount>,
     /// Whether not everything was looked at or listed: there may be more.
     pub truncated: bool,
+    /// What the look did.
+    pub stats: QueryStatsSnapshot,
 }
 
 /// The most names in one answer.

@@ -75,3 +75,18 @@ impl From<throughline_model::Error> for Error {
         }
     }
 }
+
+impl From<throughline_storage::Error> for Error {
+    fn from(err: throughline_storage::Error) -> Self {
+        use throughline_storage::ErrorKind as From;
+        let kind = match err.kind() {
+            From::Cancelled => ErrorKind::Cancelled,
+            From::Deadline => ErrorKind::Deadline,
+            From::Limit => ErrorKind::Limit,
+            From::Overloaded => ErrorKind::Busy,
+            From::Invalid => ErrorKind::Invalid,
+            From::Closed | From::Corrupt | From::Io => ErrorKind::Storage,
+        };
+        Self::new(kind, err.to_string())
+    }
+}

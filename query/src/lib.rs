@@ -10,8 +10,10 @@
 //! - [`complete`]: services, operations, attribute names and values
 
 pub mod complete;
+mod context;
 mod error;
 pub mod logs;
 pub mod traces;
 
+pub use context::{EngineOptions, QueryContext, QueryStats, QueryStatsSnapshot};
 pub use error::{Error, ErrorKind, Result};

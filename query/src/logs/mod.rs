@@ -7,6 +7,8 @@ use throughline_model::predicate::Predicate;
 use throughline_model::time::TimeRange;
 use throughline_model::{SpanId, TraceId, Value};
 
+use crate::QueryStatsSnapshot;
+
 /// In which order records come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogOrder {
@@ -55,6 +57,8 @@ pub struct LogPage {
     pub records: Vec<LogRecord>,
     /// Cursor of the next page; none when there is nothing more.
     pub next: Option<String>,
+    /// What the search did; `partial` names segments whose rows it lacks.
+    pub stats: QueryStatsSnapshot,
 }
 
 /// A log record, owned and whole.

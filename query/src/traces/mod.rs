@@ -8,6 +8,8 @@ use throughline_model::predicate::Predicate;
 use throughline_model::span::Span;
 use throughline_model::time::TimeRange;
 
+use crate::QueryStatsSnapshot;
+
 /// `SpanStatus` as a search names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
@@ -52,6 +54,8 @@ pub struct TracePage {
     pub traces: Vec<TraceSummary>,
     /// Cursor of the next page; none when there is nothing more.
     pub next: Option<String>,
+    /// What the search did; `partial` names segments whose rows it lacks.
+    pub stats: QueryStatsSnapshot,
 }
 
 /// A trace in a list.
@@ -95,4 +99,6 @@ pub struct ServiceCount {
 pub struct TraceResult {
     /// The spans by start; spans that were stored twice appear once.
     pub spans: Vec<Span>,
+    /// What the lookup did; `partial` names segments whose spans it lacks.
+    pub stats: QueryStatsSnapshot,
 }
