@@ -4,6 +4,7 @@
 //! [`segment`] for what is on disk, [`scan`] for reading it.
 mod error;
 pub mod io;
+pub mod metric;
 pub mod scan;
 pub mod segment;
 

@@ -1,0 +1,197 @@
+//! Segments written, read and merged: behaviour of the module as a whole.
+
+use std::sync::Arc;
+
+use arrow::array::AsArray;
+use tempfile::TempDir;
+use throughline_model::attrs;
+use throughline_model::metric::{
+    ComplexPoint, ExemplarFields, MetricBatch, MetricBatchBuilder, MetricKind, Number, PointTime,
+    SeriesIdentity, Shape,
+};
+use throughline_model::origin::Resource;
+use throughline_model::time::{SECOND_NS, TimeRange};
+use throughline_model::value::Value;
+use ulid::Ulid;
+
+use super::*;
+use crate::io::{LocalDisk, SegmentStore};
+use crate::segment::{Sinks, WriteOptions};
+
+pub const T0: i64 = 1_795_176_000 * SECOND_NS;
+
+pub struct Folder {
+    _dir: TempDir,
+    pub store: Arc<SegmentStore>,
+}
+
+pub fn folder() -> Folder {
+    let dir = TempDir::new().expect("a folder");
+    let (segments, aside) = (dir.path().join("segments"), dir.path().join("aside"));
+    let store = SegmentStore::open(Arc::new(LocalDisk), segments, aside).expect("opens");
+    Folder { _dir: dir, store }
+}
+
+pub fn options(id: u64, level: u8, window: TimeRange) -> WriteOptions {
+    WriteOptions {
+        id: Ulid::from_parts(id, 1),
+        tenant: "default".into(),
+        level,
+        window,
+        created_at_ns: T0,
+    }
+}
+
+pub fn write(
+    folder: &Folder,
+    id: u64,
+    batches: &[Arc<MetricBatch>],
+    window: TimeRange,
+) -> Arc<MetricSegment> {
+    write_with(folder, options(id, 0, window), |options, sinks| {
+        let batches = batches.iter().map(AsRef::as_ref).collect::<Vec<_>>();
+        write_metrics(&batches, options, sinks)
+    })
+}
+
+pub fn write_with(
+    folder: &Folder,
+    options: WriteOptions,
+    fill: impl FnOnce(&WriteOptions, &mut Sinks) -> Result<crate::segment::SegmentMeta>,
+) -> Arc<MetricSegment> {
+    let create =
+        |ending: &str| folder.store.create(&format!("{}.{ending}", options.id)).expect("creates");
+    let mut sinks = Sinks { data: create("parquet"), index: create("idx") };
+    let meta = fill(&options, &mut sinks).expect("writes");
+    sinks.data.sync().expect("syncs");
+    sinks.index.sync().expect("syncs");
+    MetricSegment::new(meta, folder.store.clone())
+}
+
+/// A series of the shop by metric name, service and shard.
+pub fn series(
+    batch: &mut MetricBatchBuilder,
+    name: &str,
+    kind: MetricKind,
+    service: &str,
+    shard: i64,
+) -> u32 {
+    let attributes = vec![("service.name".to_owned(), Value::String(service.to_owned()))];
+    let resource = Resource { attributes, ..Default::default() }.encode();
+    let is_sum = kind == MetricKind::Sum;
+    let identity = SeriesIdentity {
+        resource: &resource,
+        scope: &[0, 0, 0, 0],
+        name,
+        unit: "1",
+        kind,
+        temporality: if is_sum { 2 } else { 0 },
+        is_monotonic: is_sum,
+        attributes: &attrs::encode([("shard", &Value::Int(shard))]),
+    };
+    batch.series(&identity, "what it counts", &[]).expect("fits")
+}
+
+/// One request: a counter, a gauge and a histogram of some services at one time.
+pub fn request(services: &[&str], step: i64) -> Arc<MetricBatch> {
+    let mut batch = MetricBatchBuilder::default();
+    let time =
+        PointTime { time_ns: T0 + step * 15 * SECOND_NS, start_time_ns: T0 - SECOND_NS, flags: 0 };
+    for (i, service) in services.iter().enumerate() {
+        let shard = i as i64;
+        let counter = series(&mut batch, "requests", MetricKind::Sum, service, shard);
+        batch.push_number(counter, &time, Number::Int(step * 10 + shard));
+        let gauge = series(&mut batch, "depth", MetricKind::Gauge, service, shard);
+        batch.push_number(gauge, &time, Number::Double((step % 7) as f64 / 4.0));
+        let histogram = series(&mut batch, "latency", MetricKind::Histogram, service, shard);
+        let point = ComplexPoint {
+            count: step as u64 * 3,
+            sum: Some(step as f64 * 1.5),
+            min: None,
+            max: Some(9.0),
+            shape: Shape::Histogram { bounds: vec![1.0, 2.0], counts: vec![step as u64; 3] },
+        };
+        batch.push_complex(histogram, &time, &point).expect("fits");
+        let exemplar = ExemplarFields {
+            time_ns: time.time_ns - SECOND_NS,
+            value: Number::Double(0.5),
+            trace_id: Some([7; 16]),
+            span_id: None,
+            attributes: &[],
+            point_time_ns: time.time_ns,
+        };
+        batch.push_exemplar(histogram, &exemplar).expect("fits");
+    }
+    Arc::new(batch.finish().expect("fits"))
+}
+
+#[test]
+fn a_segment_holds_its_series_and_chunks() {
+    let folder = folder();
+    let batches = (0..40).map(|step| request(&["cart", "ad", "web"], step)).collect::<Vec<_>>();
+    let segment = write(&folder, 1, &batches, TimeRange::ALL);
+    assert_eq!(segment.meta.rows, 40 * 9);
+    assert_eq!(segment.meta.min_time_ns, T0 - SECOND_NS);
+    assert_eq!(segment.meta.max_time_ns, T0 + 39 * 15 * SECOND_NS);
+    segment.verify().expect("sums agree");
+    let index = segment.index().expect("opens");
+    let names = series::SeriesColumns::new(&index.series).expect("columns");
+    let list = (0..9)
+        .map(|row| (names.names().text(row), names.dict("service_name").expect("there").text(row)));
+    assert_eq!(
+        list.collect::<Vec<_>>(),
+        ["depth", "latency", "requests"]
+            .iter()
+            .flat_map(|name| ["ad", "cart", "web"].map(|service| (*name, service)))
+            .collect::<Vec<_>>()
+    );
+    // The ids are not stored, but come back.
+    let head = series::SeriesColumns::new(&batches[0].series).expect("columns");
+    let ids = |columns: &series::SeriesColumns<'_>| {
+        let mut ids = (0..9).map(|row| columns.id(row)).collect::<Vec<_>>();
+        ids.sort_unstable();
+        ids
+    };
+    assert_eq!(ids(&names), ids(&head));
+    let mut rows = Vec::new();
+    for batch in segment.chunks(Some(&[2, 6]), &[0, 2]).expect("opens") {
+        let batch = batch.expect("reads");
+        let column = |i: usize| {
+            batch.column(i).as_primitive::<arrow::datatypes::UInt32Type>().values().to_vec()
+        };
+        rows.extend(column(0).into_iter().zip(column(1)));
+    }
+    assert_eq!(rows, [(2, 40), (6, 40)]);
+    assert_eq!(segment.exemplars(3..5).expect("reads").len(), 80);
+    assert_eq!(segment.exemplars(0..3).expect("reads").len(), 0);
+}
+
+#[test]
+fn points_outside_the_window_are_left_out() {
+    let folder = folder();
+    let batches = (0..10).map(|step| request(&["ad"], step)).collect::<Vec<_>>();
+    let window = TimeRange { start_ns: T0, end_ns: T0 + 60 * SECOND_NS };
+    assert_eq!(write(&folder, 1, &batches, window).meta.rows, 4 * 3);
+}
+
+#[test]
+fn a_damaged_file_is_corrupt_not_empty() {
+    let folder = folder();
+    let segment = write(&folder, 1, &[request(&["ad"], 1)], TimeRange::ALL);
+    let path = folder._dir.path().join("segments").join(segment.meta.index_name());
+    let mut bytes = std::fs::read(&path).expect("reads");
+    let last = bytes.len() - 20;
+    bytes[last] ^= 1;
+    std::fs::write(&path, bytes).expect("writes");
+    assert_eq!(segment.verify().expect_err("differs").kind(), crate::ErrorKind::Corrupt);
+    assert_eq!(segment.index().expect_err("differs").kind(), crate::ErrorKind::Corrupt);
+}
+
+#[test]
+fn windows_are_counted() {
+    let batches = (0..10).map(|step| request(&["ad"], step)).collect::<Vec<_>>();
+    let batches = batches.iter().map(AsRef::as_ref).collect::<Vec<_>>();
+    let found = windows(&batches, 60 * SECOND_NS).expect("counts");
+    let expected = [(0, 12), (1, 12), (2, 6)].map(|(n, points)| (T0 + n * 60 * SECOND_NS, points));
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), expected);
+}
