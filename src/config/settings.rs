@@ -1,0 +1,149 @@
+//! Every setting of the server, once: its key, type, default and meaning.
+//!
+//! The table made here feeds the parser of all three sources, the check for unknown keys and
+//! `docs/configuration.md` (a test compares them).
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::units::ByteSize;
+use super::value::{LogFormat, SettingValue, Share};
+
+/// One row of the table of settings.
+pub struct Setting {
+    /// Dotted key: `section.name` in TOML.
+    pub key: &'static str,
+    /// The default, as text.
+    pub default: &'static str,
+    /// What the value looks like.
+    pub kind: &'static str,
+    /// What it does.
+    pub doc: &'static [&'static str],
+    /// Parses a text into its field.
+    pub set: fn(&mut Settings, &str) -> Result<(), String>,
+}
+
+macro_rules! settings {
+    ($( $(#[doc = $doc:literal])+ $key:literal $field:ident: $type:ty = $default:literal; )+) => {
+        /// The settings in force.
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct Settings {
+            $( $(#[doc = $doc])+ pub $field: $type, )+
+        }
+
+        /// All settings, in the order of the documentation.
+        pub const SETTINGS: &[Setting] = &[
+            $( Setting {
+                key: $key,
+                default: $default,
+                kind: <$type as SettingValue>::KIND,
+                doc: &[$($doc),+],
+                set: |settings, text| {
+                    settings.$field = <$type as SettingValue>::parse(text)?;
+                    Ok(())
+                },
+            }, )+
+        ];
+
+        impl Default for Settings {
+            fn default() -> Self {
+                Self {
+                    $( $field: <$type as SettingValue>::parse($default)
+                        .expect("defaults are parsed by a test"), )+
+                }
+            }
+        }
+    };
+}
+
+settings! {
+    /// Where everything durable lives. Made if it does not exist; one server at a time.
+    "data_dir" data_dir: PathBuf = "throughline-data";
+    /// Allows an address that other machines can reach without TLS and tokens.
+    "insecure" insecure: bool = "false";
+
+    /// UI, native API, `/metrics`, and OTLP/HTTP under `/otlp`.
+    "http.address" http_address: SocketAddr = "127.0.0.1:4319";
+    /// OTLP over gRPC.
+    "otlp.grpc_address" otlp_grpc_address: SocketAddr = "127.0.0.1:4317";
+    /// OTLP over HTTP, protobuf and JSON.
+    "otlp.http_address" otlp_http_address: SocketAddr = "127.0.0.1:4318";
+    /// Largest request as it arrives, compressed or not: 413, RESOURCE_EXHAUSTED.
+    "otlp.request_bytes_max" otlp_request_bytes_max: ByteSize = "64MiB";
+    /// Largest request after decompression.
+    "otlp.inflated_bytes_max" otlp_inflated_bytes_max: ByteSize = "256MiB";
+    /// Largest ratio of inflated to compressed bytes, counted from the first MiB on.
+    "otlp.inflate_ratio_max" otlp_inflate_ratio_max: usize = "1000";
+
+    /// PEM file with the certificate chain. Set both files, and every port speaks TLS.
+    "tls.certificate_file" tls_certificate_file: Option<PathBuf> = "";
+    /// PEM file with the private key.
+    "tls.key_file" tls_key_file: Option<PathBuf> = "";
+    /// Tokens of which every request must carry one, as `Authorization: Bearer …`, or as the
+    /// password of HTTP basic authentication, which browsers ask for by themselves.
+    "auth.tokens" auth_tokens: Vec<String> = "";
+
+    /// Open connections on all ports together; more wait unaccepted.
+    "server.connections_max" server_connections_max: usize = "4096";
+    /// Time for a client to send the head of a request, and to shake hands over TLS.
+    "server.header_timeout" server_header_timeout: Duration = "10s";
+    /// Time for requests in flight to end at shutdown before their connections are closed.
+    "server.drain_timeout" server_drain_timeout: Duration = "30s";
+
+    /// Request bodies being received and decoded. Beyond it requests are refused as overload.
+    "memory.in_flight" memory_in_flight: ByteSize = "64MiB";
+    /// Rows not yet in segments, of all signals.
+    "memory.heads" memory_heads: ByteSize = "160MiB";
+    /// Operators of running queries.
+    "memory.query" memory_query: ByteSize = "128MiB";
+    /// Flush and compaction.
+    "memory.compaction" memory_compaction: ByteSize = "96MiB";
+    /// Segment indexes and pages kept for queries.
+    "memory.caches" memory_caches: ByteSize = "64MiB";
+
+    /// How long the log's committer gathers requests for one sync.
+    "wal.window" wal_window: Duration = "4ms";
+    /// Bytes that end the window early.
+    "wal.window_bytes" wal_window_bytes: ByteSize = "1MiB";
+    /// Size of a log file, allocated ahead.
+    "wal.file_bytes" wal_file_bytes: ByteSize = "64MiB";
+
+    /// Oldest span or log record in a head before it is flushed to a segment.
+    "flush.age" flush_age: Duration = "10s";
+    /// Size of a head that is flushed at once.
+    "flush.bytes" flush_bytes: ByteSize = "32MiB";
+    /// Oldest metric point in the head before it is flushed.
+    "flush.metrics_age" flush_metrics_age: Duration = "5m";
+
+    /// How long a repeated request is recognised.
+    "dedup.window" dedup_window: Duration = "15m";
+    /// How many requests are remembered.
+    "dedup.entries_max" dedup_entries_max: usize = "1_000_000";
+
+    /// Age, by the rows' own times, at which spans are deleted.
+    "retention.traces" retention_traces: Option<Duration> = "forever";
+    /// Age at which log records are deleted.
+    "retention.logs" retention_logs: Option<Duration> = "forever";
+    /// Age at which metric points are deleted.
+    "retention.metrics" retention_metrics: Option<Duration> = "forever";
+    /// Share of the file system in use at which the oldest segments are deleted.
+    "disk.high_water" disk_high_water: Share = "90%";
+    /// Free space below which writes are refused as overload.
+    "disk.reserve" disk_reserve: ByteSize = "512MiB";
+
+    /// Longest run of a query; a request may ask for less.
+    "query.timeout" query_timeout: Duration = "30s";
+    /// Bytes that one query may read from segments.
+    "query.bytes_max" query_bytes_max: ByteSize = "16GiB";
+    /// Rows that one answer may have.
+    "query.rows_max" query_rows_max: usize = "1_000_000";
+    /// Queries that run at once; more wait for their turn within their timeout.
+    "query.concurrent_max" query_concurrent_max: usize = "8";
+
+    /// What the server logs about itself: `error`, `warn`, `info`, `debug`, `trace`, or
+    /// directives such as `info,throughline_storage=debug`.
+    "log.level" log_level: String = "info";
+    /// How it writes them, to standard error.
+    "log.format" log_format: LogFormat = "text";
+}
