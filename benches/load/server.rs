@@ -32,6 +32,8 @@ impl Server {
     pub async fn start(data_dir: &Path) -> Result<Self> {
         let [http, otlp_http, otlp_grpc] = free_addresses()?;
         let child = Command::new(env!("CARGO_BIN_EXE_throughline"))
+            .env_remove("THROUGHLINE_SHARED")
+            .env_remove("THROUGHLINE_UI_DIST")
             .arg("serve")
             .arg("--data-dir")
             .arg(data_dir)

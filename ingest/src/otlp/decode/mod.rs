@@ -8,9 +8,9 @@ mod common;
 mod logs;
 mod metrics;
 mod points;
-mod traces;
 #[cfg(test)]
 mod tests;
+mod traces;
 pub mod wire;
 
 use throughline_model::batch::Decoded;

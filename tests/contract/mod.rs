@@ -1,0 +1,6 @@
+//! What clients may rely on, on the real server.
+
+mod auth;
+mod examples;
+mod lifecycle;
+mod otlp_http;

@@ -1,0 +1,109 @@
+//! The real binary as a child process.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::{Child, Command};
+
+use super::client::Client;
+
+/// How long anything awaited may take before the test gives up.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(10);
+
+/// A running server. It is killed when dropped.
+pub struct Server {
+    child: Child,
+    pub client: Client,
+    pub otlp_grpc: String,
+}
+
+impl Server {
+    /// Starts the server on this data folder and waits until it is ready.
+    pub async fn start(data_dir: &Path) -> Server {
+        Server::start_with(data_dir, &[]).await
+    }
+
+    /// The same with settings by environment (`THROUGHLINE_…`).
+    pub async fn start_with(data_dir: &Path, settings: &[(&str, &str)]) -> Server {
+        let server = Server::spawn(data_dir, settings);
+        server.ready().await;
+        server
+    }
+
+    /// Starts the server without waiting for it.
+    pub fn spawn(data_dir: &Path, settings: &[(&str, &str)]) -> Server {
+        let [http, otlp_http, otlp_grpc] = free_addresses();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_throughline"));
+        // The server refuses variables it does not know; the tests have some of their own.
+        let ours =
+            std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("THROUGHLINE_"));
+        for name in ours {
+            command.env_remove(name);
+        }
+        let child = command
+            .arg("serve")
+            .arg("--data-dir")
+            .arg(data_dir)
+            .args(["--http", &http, "--otlp-http", &otlp_http, "--otlp-grpc", &otlp_grpc])
+            .envs(settings.iter().copied())
+            .stdout(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the binary starts");
+        Server { child, client: Client::new(&http, &otlp_http), otlp_grpc }
+    }
+
+    /// Waits until `/-/ready` says so.
+    pub async fn ready(&self) {
+        wait_until("ready", || async {
+            self.client.get("/-/ready").await.is_ok_and(|answer| answer.status().is_success())
+        })
+        .await;
+    }
+
+    /// Waits until everything acknowledged is in merged segments.
+    pub async fn settle(&self) {
+        wait_until("settled", || async {
+            let status = self.client.json("/api/v1/status").await;
+            find(&status, "settled").and_then(|v| v.as_bool()).expect("the status says settled")
+        })
+        .await;
+    }
+
+    /// `kill -9`, at once.
+    pub async fn kill(mut self) {
+        self.child.kill().await.expect("the process is killed");
+    }
+
+    /// Stops it as an operator would, and says whether it ended well.
+    pub async fn stop(mut self) -> bool {
+        let pid = self.child.id().expect("the process runs").to_string();
+        let sent = std::process::Command::new("kill").args(["-TERM", &pid]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "SIGTERM is sent");
+        let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        ended.expect("it stops in time").expect("its status is known").success()
+    }
+}
+
+/// Polls until the condition holds; panics after [`PATIENCE`].
+pub async fn wait_until<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while !condition().await {
+        assert!(tokio::time::Instant::now() < deadline, "not {what} after {PATIENCE:?}");
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// The first value of that key, at any depth.
+pub fn find<'a>(json: &'a serde_json::Value, key: &str) -> Option<&'a serde_json::Value> {
+    let object = json.as_object()?;
+    object.get(key).or_else(|| object.values().find_map(|value| find(value, key)))
+}
+
+fn free_addresses() -> [String; 3] {
+    let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    listeners.map(|listener| listener.local_addr().expect("bound").to_string())
+}

@@ -1,0 +1,5 @@
+//! Real telemetry through the whole path.
+
+mod sdk;
+mod survives;
+mod trainticket;
