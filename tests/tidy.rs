@@ -39,7 +39,7 @@ const BANNED: &[(&str, &[&str])] = &[
     ("File::create", &["storage/src/io/", "src/", "tests/", "benches/", "ui/"]),
     ("sync_all", &["storage/src/io/", "tests/"]),
     ("sync_data", &["storage/src/io/", "tests/"]),
-    ("tokio::spawn(", &["tests/", "benches/"]),
+    ("tokio::spawn(", &["tests/", "benches/", "src/client.rs", "src/server/signals.rs"]),
     ("thread_rng", &["tests/tidy.rs"]),
 ];
 
