@@ -4,7 +4,7 @@
 use anyhow::{Context as _, anyhow, bail};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
-use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::client::conn::http1::{Connection, SendRequest, handshake};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
@@ -13,6 +13,8 @@ use tokio::net::TcpStream;
 /// An open connection.
 pub struct Client {
     sender: SendRequest<Full<Bytes>>,
+    // Driven while a request waits for its answer, so that nothing needs to be spawned.
+    connection: Connection<TokioIo<TcpStream>, Full<Bytes>>,
     host: String,
     prefix: String,
     token: Option<String>,
@@ -32,13 +34,8 @@ impl Client {
             .with_context(|| format!("no server answers at {url}"))?;
         stream.set_nodelay(true).context("the socket is gone")?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "the connection to the server ended");
-            }
-        });
         let prefix = uri.path().trim_end_matches('/').to_owned();
-        Ok(Client { sender, host: authority.to_string(), prefix, token })
+        Ok(Client { sender, connection, host: authority.to_string(), prefix, token })
     }
 
     /// Posts a body and reads the whole answer.
@@ -57,9 +54,20 @@ impl Client {
             request = request.header(AUTHORIZATION, format!("Bearer {token}"));
         }
         let request = request.body(Full::new(body.into()))?;
-        self.sender.ready().await.context("the server closed the connection")?;
-        let response = self.sender.send_request(request).await?;
-        let status = response.status();
-        Ok((status, response.into_body().collect().await?.to_bytes()))
+        let sender = &mut self.sender;
+        let exchange = async {
+            sender.ready().await.context("the server closed the connection")?;
+            let response = sender.send_request(request).await?;
+            let status = response.status();
+            Ok((status, response.into_body().collect().await?.to_bytes()))
+        };
+        let mut exchange = std::pin::pin!(exchange);
+        tokio::select! {
+            answer = exchange.as_mut() => answer,
+            ended = &mut self.connection => {
+                ended.context("the connection to the server broke")?;
+                exchange.await
+            }
+        }
     }
 }

@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::{DemoFlags, Place};
 use crate::config::Settings;
-use crate::server::{Server, first_signal};
+use crate::server::{Server, heeding_signals};
 
 /// What the live traffic adds to the seed, so that it does not repeat the past.
 const LIVE_SEED_OFFSET: u64 = 0x5eed;
@@ -53,20 +53,23 @@ pub fn settings(place: &Place) -> anyhow::Result<(Settings, Option<TempDir>)> {
 
 /// Runs server and shop until a signal.
 pub async fn run(settings: Settings, flags: DemoFlags) -> anyhow::Result<()> {
-    let asked_to_stop = first_signal()?;
-    let mut server = Server::bind(settings).await?;
-    server.print_addresses();
-    if server.open(&asked_to_stop).await? {
-        tokio::select! {
-            past = past(&server, flags) => past?,
-            () = asked_to_stop.cancelled() => {}
+    let stop = CancellationToken::new();
+    heeding_signals(stop.clone(), async {
+        let mut server = Server::bind(settings).await?;
+        server.print_addresses();
+        if server.open(&stop).await? {
+            tokio::select! {
+                past = past(&server, flags) => past?,
+                () = stop.cancelled() => {}
+            }
+            if !flags.no_live && !stop.is_cancelled() {
+                live(&server, flags, &stop).await?;
+            }
+            server.run(&stop).await;
         }
-        if !flags.no_live && !asked_to_stop.is_cancelled() {
-            live(&server, flags, &asked_to_stop).await?;
-        }
-        server.run(&asked_to_stop).await;
-    }
-    server.shut_down().await
+        server.shut_down().await
+    })
+    .await
 }
 
 async fn past(server: &Server, flags: DemoFlags) -> anyhow::Result<()> {

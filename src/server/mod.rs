@@ -21,7 +21,7 @@ use auth::Tokens;
 use listener::{Front, FrontCounters, Port};
 use readiness::{LateRoutes, Stage};
 use refusal::Protocol;
-pub use signals::first_signal;
+pub use signals::heeding_signals;
 
 /// How often a shutdown says what it waits for.
 const PENDING_PERIOD: Duration = Duration::from_secs(5);
@@ -51,13 +51,16 @@ pub struct Server {
 
 /// `throughline serve`: runs until a signal.
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
-    let asked_to_stop = first_signal()?;
-    let mut server = Server::bind(settings).await?;
-    server.print_addresses();
-    if server.open(&asked_to_stop).await? {
-        server.run(&asked_to_stop).await;
-    }
-    server.shut_down().await
+    let stop = CancellationToken::new();
+    heeding_signals(stop.clone(), async {
+        let mut server = Server::bind(settings).await?;
+        server.print_addresses();
+        if server.open(&stop).await? {
+            server.run(&stop).await;
+        }
+        server.shut_down().await
+    })
+    .await
 }
 
 impl Server {
