@@ -4,3 +4,4 @@ mod auth;
 mod examples;
 mod lifecycle;
 mod otlp_http;
+mod tls;
