@@ -2,6 +2,7 @@
 //!
 //! Place in the flow: `ingest` appends decoded requests, `query` scans views. See [`io`] for files,
 //! [`segment`] for what is on disk, [`scan`] for reading it.
+pub mod cache;
 mod error;
 pub mod io;
 pub mod metric;

@@ -118,27 +118,40 @@ fn encode_as_integers(
     ints::encode(&scratch.integers, out);
 }
 
-/// Appends the points of a chunk, whose times and start times were stored apart.
+/// Appends the points of a chunk, whose times and start times were stored apart. Appends nothing if
+/// it fails.
 pub fn decode_numbers(
     bytes: &[u8],
     times: &[i64],
     start_times: &[i64],
     points: &mut NumberPoints,
 ) -> Result<()> {
-    let len = checked_len(times, start_times)?;
+    let before = points.len();
+    let outcome = decode_values(bytes, checked_len(times, start_times)?, points);
+    if outcome.is_err() {
+        points.kinds.truncate(before);
+        points.flags.truncate(before);
+        points.bits.truncate(before);
+        return outcome;
+    }
+    points.times.extend_from_slice(times);
+    points.start_times.extend_from_slice(start_times);
+    Ok(())
+}
+
+fn decode_values(bytes: &[u8], len: usize, points: &mut NumberPoints) -> Result<()> {
     let mut reader = Reader::new(bytes);
     let [form] = reader.array()?;
     let kind = if form & INTEGERS != 0 { ValueKind::Int } else { ValueKind::Double };
     let mut integers = Vec::new();
-    let kinds_start = points.kinds.len();
+    let before = points.kinds.len();
     if form & KINDS_LISTED != 0 {
         ints::decode(&mut reader, len, &mut integers)?;
         points.kinds.extend(integers.drain(..).map(|kind| kind as u8));
     } else {
-        points.kinds.resize(kinds_start + len, kind as u8);
+        points.kinds.resize(before + len, kind as u8);
     }
     decode_flags(&mut reader, form & FLAGS_LISTED != 0, len, &mut points.flags)?;
-    let bits_start = points.bits.len();
     if form & INTEGERS != 0 {
         ints::decode(&mut reader, len, &mut integers)?;
         points.bits.extend(integers.drain(..).map(|integer| integer as u64));
@@ -146,11 +159,9 @@ pub fn decode_numbers(
         floats::decode(&mut reader, len, &mut points.bits)?;
     }
     if form & KINDS_LISTED != 0 {
-        let values = points.bits[bits_start..].iter_mut().zip(&points.kinds[kinds_start..]);
+        let values = points.bits[before..].iter_mut().zip(&points.kinds[before..]);
         values.filter(|(_, kind)| **kind == ValueKind::None as u8).for_each(|(bits, _)| *bits = 0);
     }
-    points.times.extend_from_slice(times);
-    points.start_times.extend_from_slice(start_times);
     finished(&reader)
 }
 
@@ -247,7 +258,11 @@ mod tests {
         #[test]
         fn any_bytes_decode_or_fail(bytes in proptest::collection::vec(any::<u8>(), 0..100), len in 0usize..300) {
             let times = vec![0; len];
-            let _ = decode_numbers(&bytes, &times, &times, &mut NumberPoints::default());
+            let mut points = NumberPoints::default();
+            let outcome = decode_numbers(&bytes, &times, &times, &mut points);
+            let expected = if outcome.is_ok() { len } else { 0 };
+            let lens = [points.times.len(), points.kinds.len(), points.flags.len(), points.bits.len()];
+            prop_assert_eq!(lens, [expected; 4]);
         }
     }
 

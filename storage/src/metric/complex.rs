@@ -165,14 +165,27 @@ fn put_floats(numbers: impl Iterator<Item = f64>, out: &mut Vec<u8>) {
     floats::encode(&numbers.map(f64::to_bits).collect::<Vec<_>>(), out);
 }
 
-/// Appends the points of a chunk, whose times and start times were stored apart.
+/// Appends the points of a chunk, whose times and start times were stored apart. Appends nothing if
+/// it fails.
 pub fn decode(
     bytes: &[u8],
     times: &[i64],
     start_times: &[i64],
     points: &mut ComplexPoints,
 ) -> Result<()> {
-    let len = checked_len(times, start_times)?;
+    let before = points.len();
+    let outcome = decode_values(bytes, checked_len(times, start_times)?, points);
+    if outcome.is_err() {
+        points.flags.truncate(before);
+        points.points.truncate(before);
+        return outcome;
+    }
+    points.times.extend_from_slice(times);
+    points.start_times.extend_from_slice(start_times);
+    Ok(())
+}
+
+fn decode_values(bytes: &[u8], len: usize, points: &mut ComplexPoints) -> Result<()> {
     let mut reader = Reader::new(bytes);
     let [form] = reader.array()?;
     decode_flags(&mut reader, form & FLAGS_LISTED != 0, len, &mut points.flags)?;
@@ -183,8 +196,6 @@ pub fn decode(
             points.points.push(ComplexPoint::decode(reader.bytes()?)?);
         }
     }
-    points.times.extend_from_slice(times);
-    points.start_times.extend_from_slice(start_times);
     finished(&reader)
 }
 

@@ -15,7 +15,6 @@ use throughline_model::time::TimeRange;
 
 use super::exemplars::{Exemplar, ExemplarColumns};
 use super::points::{ComplexPoints, NumberPoints};
-use super::series;
 use crate::{Error, Result};
 
 /// The columns of number or complex points, borrowed.
@@ -112,10 +111,12 @@ struct Placed {
     kind: u8,
 }
 
-/// Points by series.
-pub struct Gathered {
-    /// The series table, sorted.
-    pub series: RecordBatch,
+/// A row of a head's series table that is not wanted.
+pub const NOT_WANTED: u32 = u32::MAX;
+
+/// Points by series. Complex points and exemplars are named by series, batch and row.
+pub struct Gathered<'a> {
+    batches: Vec<&'a MetricBatch>,
     numbers: Vec<Placed>,
     /// For each series, where its numbers begin; one more entry for the end.
     number_starts: Vec<usize>,
@@ -123,33 +124,41 @@ pub struct Gathered {
     exemplars: Vec<(u32, u32, u32)>,
 }
 
-impl Gathered {
-    /// Regroups the points and exemplars whose time lies in the range (see [`holds`]).
-    pub fn new(batches: &[&MetricBatch], range: &TimeRange) -> Result<Self> {
-        let tables = Tables::new(batches);
-        let (series, rows) = series::union(&tables.distinct)?;
-        let rows_of = |batch: usize| rows[tables.of_batch[batch] as usize].as_slice();
+impl<'a> Gathered<'a> {
+    /// Regroups the points whose time lies in the range (see [`holds`]), and the exemplars that came
+    /// with them. `rows` says for each row of each table which of `series` series it is, or
+    /// [`NOT_WANTED`].
+    pub fn new(
+        batches: &[&'a MetricBatch],
+        tables: &Tables<'_>,
+        rows: &[Vec<u32>],
+        series: usize,
+        range: &TimeRange,
+    ) -> Result<Self> {
         let mut gathered = Gathered {
+            batches: batches.to_vec(),
             numbers: Vec::new(),
-            number_starts: vec![0; series.num_rows() + 1],
-            series,
+            number_starts: vec![0; series + 1],
             complex: Vec::new(),
             exemplars: Vec::new(),
         };
+        let rows_of = |batch: usize| rows[tables.of_batch[batch] as usize].as_slice();
         for (i, batch) in batches.iter().enumerate() {
             let rows = rows_of(i);
             let (points, ..) = number_columns(&batch.numbers)?;
             for (series, time) in points.series.iter().zip(points.times) {
-                if holds(range, *time) {
-                    gathered.number_starts[row(rows, *series)? as usize + 1] += 1;
+                let row = row(rows, *series)?;
+                if row != NOT_WANTED && holds(range, *time) {
+                    gathered.number_starts[row as usize + 1] += 1;
                 }
             }
             let (points, _) = complex_columns(&batch.complex)?;
             let place =
                 |series: &[u32], times: &[i64], out: &mut Vec<(u32, u32, u32)>| -> Result<()> {
                     for (at, (series, time)) in series.iter().zip(times).enumerate() {
-                        if holds(range, *time) {
-                            out.push((row(rows, *series)?, i as u32, at as u32));
+                        let row = row(rows, *series)?;
+                        if row != NOT_WANTED && holds(range, *time) {
+                            out.push((row, i as u32, at as u32));
                         }
                     }
                     Ok(())
@@ -158,23 +167,34 @@ impl Gathered {
             let exemplars = ExemplarColumns::new(&batch.exemplars)?;
             place(exemplars.series, exemplars.point_times, &mut gathered.exemplars)?;
         }
+        gathered.complex.sort_unstable();
+        gathered.exemplars.sort_unstable();
+        gathered.place_numbers(rows_of, range)?;
+        Ok(gathered)
+    }
+
+    fn place_numbers<'r>(
+        &mut self,
+        rows_of: impl Fn(usize) -> &'r [u32],
+        range: &TimeRange,
+    ) -> Result<()> {
         let mut total = 0;
-        for start in &mut gathered.number_starts {
+        for start in &mut self.number_starts {
             total += *start;
             *start = total;
         }
-        let mut next = gathered.number_starts.clone();
-        gathered.numbers = vec![Placed::default(); total];
-        for (i, batch) in batches.iter().enumerate() {
+        let mut next = self.number_starts.clone();
+        self.numbers = vec![Placed::default(); total];
+        for (i, batch) in self.batches.iter().enumerate() {
             let rows = rows_of(i);
             let (points, kinds, bits) = number_columns(&batch.numbers)?;
             for (at, series) in points.series.iter().enumerate() {
-                let time_ns = points.times[at];
-                if !holds(range, time_ns) {
+                let (row, time_ns) = (row(rows, *series)?, points.times[at]);
+                if row == NOT_WANTED || !holds(range, time_ns) {
                     continue;
                 }
-                let place = &mut next[row(rows, *series)? as usize];
-                gathered.numbers[*place] = Placed {
+                let place = &mut next[row as usize];
+                self.numbers[*place] = Placed {
                     time_ns,
                     start_time_ns: points.start_times[at],
                     bits: bits[at],
@@ -184,43 +204,32 @@ impl Gathered {
                 *place += 1;
             }
         }
-        gathered.complex.sort_unstable();
-        gathered.exemplars.sort_unstable();
-        Ok(gathered)
+        Ok(())
     }
 
-    /// The numbers of a series, in order.
+    /// Appends the numbers of a series, in the order of arrival.
     pub fn numbers(&self, series: usize, out: &mut NumberPoints) {
-        out.clear();
         for point in &self.numbers[self.number_starts[series]..self.number_starts[series + 1]] {
             out.push(point.time_ns, point.start_time_ns, point.flags, point.kind, point.bits);
         }
-        out.sort();
     }
 
-    /// The complex points of a series, in order.
-    pub fn complex(
-        &self,
-        batches: &[&MetricBatch],
-        series: usize,
-        out: &mut ComplexPoints,
-    ) -> Result<()> {
-        out.clear();
+    /// Appends the complex points of a series, in the order of arrival.
+    pub fn complex(&self, series: usize, out: &mut ComplexPoints) -> Result<()> {
         for (_, batch, at) in &self.complex[of_series(&self.complex, series)] {
-            let (points, encoded) = complex_columns(&batches[*batch as usize].complex)?;
+            let (points, encoded) = complex_columns(&self.batches[*batch as usize].complex)?;
             let at = *at as usize;
             let point = ComplexPoint::decode(encoded.value(at))?;
             out.push(points.times[at], points.start_times[at], points.flags[at], point);
         }
-        out.sort();
         Ok(())
     }
 
     /// The exemplars of a series.
-    pub fn exemplars(&self, batches: &[&MetricBatch], series: usize) -> Result<Vec<Exemplar>> {
+    pub fn exemplars(&self, series: usize) -> Result<Vec<Exemplar>> {
         let mut exemplars = Vec::new();
         for (_, batch, at) in &self.exemplars[of_series(&self.exemplars, series)] {
-            let columns = ExemplarColumns::new(&batches[*batch as usize].exemplars)?;
+            let columns = ExemplarColumns::new(&self.batches[*batch as usize].exemplars)?;
             exemplars.push(columns.get(*at as usize));
         }
         Ok(exemplars)

@@ -47,7 +47,7 @@ pub mod at {
     pub const START_TIMES: usize = 4;
     pub const MIN_TIME: usize = 5;
     pub const MAX_TIME: usize = 6;
-    pub const AGGREGATES: usize = 7;
+    // The aggregates stand between.
     pub const DATA: usize = 13;
 }
 

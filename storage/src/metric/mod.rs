@@ -10,13 +10,19 @@
 //! - [`chunk`], [`complex`], [`codec`]: points as bytes
 //! - [`series`]: series tables
 pub mod chunk;
+mod chunk_rows;
 pub mod codec;
 pub mod complex;
 mod exemplars;
 mod gather;
 mod index;
 mod layout;
+mod matching;
+mod merge;
 pub mod points;
+pub mod scan;
+#[cfg(test)]
+mod scan_tests;
 mod segment;
 mod sequences;
 pub mod series;
@@ -29,7 +35,8 @@ use std::collections::BTreeMap;
 use throughline_model::metric::MetricBatch;
 
 pub use exemplars::Exemplar;
-pub use segment::{MetricIndex, MetricSegment};
+pub use merge::merge_metrics;
+pub use segment::MetricSegment;
 pub use write::write_metrics;
 
 use crate::Result;

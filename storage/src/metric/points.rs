@@ -10,7 +10,6 @@
 use std::cmp::Ordering;
 
 use throughline_model::metric::{ComplexPoint, Number, ValueKind};
-use throughline_model::time::TimeRange;
 
 /// Gauge and sum points of one series.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -97,15 +96,13 @@ impl NumberPoints {
         (self.times[i], self.start_times[i], kind, value, self.flags[i])
     }
 
-    /// Drops points outside the range.
-    pub fn retain(&mut self, range: &TimeRange) {
-        if self.times.iter().all(|time| range.contains(*time)) {
+    /// Keeps points of wanted times.
+    pub fn retain(&mut self, wanted: impl Fn(i64) -> bool) {
+        if self.times.iter().all(|time| wanted(*time)) {
             return;
         }
         let mut kept = NumberPoints::default();
-        (0..self.len())
-            .filter(|i| range.contains(self.times[*i]))
-            .for_each(|i| kept.push_from(self, i));
+        (0..self.len()).filter(|i| wanted(self.times[*i])).for_each(|i| kept.push_from(self, i));
         *self = kept;
     }
 
@@ -193,14 +190,14 @@ impl ComplexPoints {
         bytes
     }
 
-    /// Drops points outside the range.
-    pub fn retain(&mut self, range: &TimeRange) {
-        if self.times.iter().all(|time| range.contains(*time)) {
+    /// Keeps points of wanted times.
+    pub fn retain(&mut self, wanted: impl Fn(i64) -> bool) {
+        if self.times.iter().all(|time| wanted(*time)) {
             return;
         }
         let all = std::mem::take(self);
         let points = all.points.into_iter().enumerate();
-        for (i, point) in points.filter(|(i, _)| range.contains(all.times[*i])) {
+        for (i, point) in points.filter(|(i, _)| wanted(all.times[*i])) {
             self.push(all.times[i], all.start_times[i], all.flags[i], point);
         }
     }

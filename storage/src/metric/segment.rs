@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::{DataType, UInt32Type};
+use arrow::datatypes::{DataType, Schema, UInt32Type};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use parquet::arrow::ProjectionMask;
@@ -15,16 +15,17 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
     ParquetRecordBatchReaderBuilder, RowSelection,
 };
+use parquet::errors::ParquetError;
 use parquet::file::metadata::PageIndexPolicy;
 use parquet::file::reader::{ChunkReader, Length};
 
 use super::exemplars::{Exemplar, ExemplarColumns};
 use super::index::{self, Section, SectionKind};
-use super::layout;
-use super::sequences;
-use super::series;
 use super::write::CHUNK_COUNT;
-use crate::io::SegmentStore;
+use super::{layout, sequences, series};
+use crate::cache::{Cache, CacheKey, Part};
+use crate::io::{SegmentFile, SegmentStore};
+use crate::scan::ScanStats;
 use crate::segment::SegmentMeta;
 use crate::{Error, Result};
 
@@ -32,114 +33,129 @@ use crate::{Error, Result};
 const READ_CHUNKS: usize = 1024;
 /// Pages of sequences that an open segment keeps decoded.
 const PAGES_KEPT: usize = 8;
+/// Bytes that are read at once to verify a file.
+const VERIFY_BYTES: u64 = 1024 * 1024;
 
-/// A metric segment. It is opened lazily: making one reads nothing.
+/// A metric segment. Opened once and kept in the view; what is read of its index loads on first use
+/// and stays in the cache.
 #[derive(Debug)]
 pub struct MetricSegment {
     /// Its catalog row.
     pub meta: SegmentMeta,
     store: Arc<SegmentStore>,
-    index: Mutex<Option<Arc<MetricIndex>>>,
-    footer: Mutex<Option<ArrowReaderMetadata>>,
+    cache: Arc<Cache>,
 }
-
-/// The series of a segment and where their chunks are.
-#[derive(Debug)]
-pub struct MetricIndex {
-    /// In `schema::series`, sorted.
-    pub series: RecordBatch,
-    /// For each series, the row of its first chunk; one more entry for the end.
-    chunk_starts: Vec<u32>,
-    sections: Vec<Section>,
-    pages: Mutex<HashMap<u32, Page>>,
-}
-
-/// The decoded sequences of a page.
-type Page = Arc<Vec<Arc<[i64]>>>;
 
 impl MetricSegment {
-    /// A segment of the catalog.
-    pub fn new(meta: SegmentMeta, store: Arc<SegmentStore>) -> Arc<Self> {
-        Arc::new(Self { meta, store, index: Mutex::new(None), footer: Mutex::new(None) })
+    /// A segment whose files lie in `store`. Reads nothing yet.
+    pub fn new(meta: SegmentMeta, store: Arc<SegmentStore>, cache: Arc<Cache>) -> Arc<Self> {
+        Arc::new(Self { meta, store, cache })
     }
 
-    /// Checks both files against their checksums.
+    /// Reads both files and compares their checksums with the catalog's. Blocks.
     pub fn verify(&self) -> Result<()> {
         let files = [
             (self.meta.data_name(), self.meta.data_bytes, self.meta.data_crc32c),
             (self.meta.index_name(), self.meta.index_bytes, self.meta.index_crc32c),
         ];
-        const STEP_BYTES: u64 = 1 << 20;
         for (name, len, expected) in files {
+            let file = self.store.open_file(&name)?;
             let mut found = 0;
             let mut at = 0;
             while at < len {
-                let end = (at + STEP_BYTES).min(len);
-                found = crc32c::crc32c_append(found, &self.store.read(&name, at..end)?);
+                let end = (at + VERIFY_BYTES).min(len);
+                found = crc32c::crc32c_append(found, &file.read(at..end)?);
                 at = end;
             }
             if found != expected {
                 return Err(Error::corrupt(format!(
-                    "{name} has checksum {found:08x}, expected {expected:08x}"
+                    "{name} has crc32c {found:08x}, the catalog says {expected:08x}"
                 )));
             }
         }
         Ok(())
     }
 
-    /// The series table and the directory, read once.
-    pub fn index(&self) -> Result<Arc<MetricIndex>> {
-        let mut slot = self.index.lock();
-        if let Some(index) = slot.as_ref() {
-            return Ok(index.clone());
+    /// The series table, the directory of the index and the footer of the chunks. Blocks.
+    pub(crate) fn open(&self) -> Result<Arc<Opened>> {
+        let key = CacheKey { segment: self.meta.id, part: Part::Opened };
+        if let Some(opened) = self.cache.get::<Opened>(key) {
+            return Ok(opened);
         }
-        let index = Arc::new(self.read_index()?);
-        *slot = Some(index.clone());
-        Ok(index)
+        let opened = Arc::new(Opened::read(&self.meta, &self.store)?);
+        self.cache.put(key, opened.clone(), opened.memory_bytes());
+        Ok(opened)
     }
+}
 
-    fn read_index(&self) -> Result<MetricIndex> {
-        let name = self.meta.index_name();
-        let sections =
-            index::read_directory(self.meta.index_bytes, |range| self.store.read(&name, range))?;
+impl Drop for MetricSegment {
+    fn drop(&mut self) {
+        self.cache.forget(self.meta.id);
+    }
+}
+
+/// What is known of a segment once it was looked into.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    /// In `schema::series`, sorted.
+    pub series: RecordBatch,
+    /// For each series, the row of its first chunk; one more entry for the end.
+    chunk_starts: Vec<u32>,
+    sections: Vec<Section>,
+    pages: Mutex<HashMap<u32, Page>>,
+    index: SegmentFile,
+    data: DataFile,
+    footer: ArrowReaderMetadata,
+}
+
+/// The decoded sequences of a page.
+type Page = Arc<Vec<Arc<[i64]>>>;
+
+impl Opened {
+    fn read(meta: &SegmentMeta, store: &SegmentStore) -> Result<Self> {
+        let name = meta.index_name();
+        let index = store.open_file(&name)?;
+        let sections = index::read_directory(meta.index_bytes, |range| index.read(range))?;
         let of_series = |section: &&Section| section.kind == SectionKind::Series;
         let section = sections
             .iter()
             .find(of_series)
             .ok_or_else(|| Error::corrupt(format!("{name} has no series table")))?;
-        let stored = index::decode_batch(&self.store.read(&name, section.range())?)?;
-        let bad = || Error::corrupt(format!("{name} has a series table without chunk counts"));
-        let at = stored.schema().index_of(CHUNK_COUNT).map_err(|_| bad())?;
-        let counts = stored.column(at).as_primitive_opt::<UInt32Type>().ok_or_else(bad)?;
-        let mut chunk_starts = Vec::with_capacity(counts.len() + 1);
-        let mut total = 0u32;
-        chunk_starts.push(0);
-        for count in counts.values() {
-            total = total.checked_add(*count).ok_or_else(bad)?;
-            chunk_starts.push(total);
+        let (series, chunk_starts) = series_table(&index.read(section.range())?)?;
+        let file = Arc::new(store.open_file(&meta.data_name())?);
+        let data = DataFile { file, len: meta.data_bytes, stats: None };
+        let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Required);
+        let footer = ArrowReaderMetadata::load(&data, options)?;
+        let types = |schema: &Schema| {
+            let types = schema.fields().iter().map(|field| field.data_type().clone());
+            types.collect::<Vec<DataType>>()
+        };
+        let chunks = footer.metadata().file_metadata().num_rows();
+        if types(footer.schema()) != types(&layout::chunks())
+            || chunk_starts.last().map(|end| i64::from(*end)) != Some(chunks)
+        {
+            return Err(Error::corrupt(format!(
+                "{} has other columns or chunks than its index says",
+                meta.data_name()
+            )));
         }
-        let others = (0..stored.num_columns()).filter(|i| *i != at).collect::<Vec<_>>();
-        let series = series::with_ids(&stored.project(&others)?)?;
-        Ok(MetricIndex { series, chunk_starts, sections, pages: Mutex::default() })
+        Ok(Self { series, chunk_starts, sections, pages: Mutex::default(), index, data, footer })
     }
 
     /// A sequence of times.
     pub fn sequence(&self, number: u32) -> Result<Arc<[i64]>> {
-        let index = self.index()?;
-        let holds = |section: &&Section| {
-            section.kind == SectionKind::Sequences
-                && number.checked_sub(section.first).is_some_and(|at| at < section.count)
-        };
-        let section = index.sections.iter().find(holds).ok_or_else(|| {
-            Error::corrupt(format!("{} has no sequence {number}", self.meta.index_name()))
-        })?;
-        let kept = index.pages.lock().get(&section.first).cloned();
+        let sequences = || self.sections.iter().filter(|s| s.kind == SectionKind::Sequences);
+        let holds = |s: &&Section| number.checked_sub(s.first).is_some_and(|at| at < s.count);
+        let section = sequences()
+            .find(holds)
+            .ok_or_else(|| Error::corrupt(format!("there is no sequence {number} of times")))?;
+        let kept = self.pages.lock().get(&section.first).cloned();
         let page = match kept {
             Some(page) => page,
             None => {
-                let bytes = self.store.read(&self.meta.index_name(), section.range())?;
+                let bytes = self.index.read(section.range())?;
                 let page = Arc::new(sequences::decode_page(&bytes, section.count)?);
-                let mut pages = index.pages.lock();
+                let mut pages = self.pages.lock();
                 if pages.len() >= PAGES_KEPT {
                     pages.clear();
                 }
@@ -151,123 +167,127 @@ impl MetricSegment {
         page.get(at).cloned().ok_or_else(|| Error::corrupt("a page of times is too short"))
     }
 
-    /// Exemplars of the series `from..to`, with the series that each belongs to.
-    pub fn exemplars(&self, series: Range<u32>) -> Result<Vec<(u32, Exemplar)>> {
-        let index = self.index()?;
-        let mut found = Vec::new();
-        let sections = index.sections.iter().filter(|s| s.kind == SectionKind::Exemplars);
-        for section in sections.take_while(|section| section.first < series.end) {
-            let batch =
-                index::decode_batch(&self.store.read(&self.meta.index_name(), section.range())?)?;
-            let columns = ExemplarColumns::new(&batch)?;
-            let rows = columns.series.iter().enumerate();
-            let wanted = rows.filter(|(_, number)| series.contains(number));
-            found.extend(wanted.map(|(row, number)| (*number, columns.get(row))));
-        }
-        Ok(found)
+    /// All exemplars, by series and time.
+    pub fn exemplars(self: &Arc<Self>) -> ExemplarStream {
+        let of_exemplars = |section: &&Section| section.kind == SectionKind::Exemplars;
+        let mut sections = self.sections.iter().filter(of_exemplars).copied().collect::<Vec<_>>();
+        sections.reverse();
+        ExemplarStream { opened: self.clone(), sections, rows: Vec::new() }
     }
 
-    /// Whether the segment holds any exemplar.
-    pub fn has_exemplars(&self) -> Result<bool> {
-        Ok(self.index()?.sections.iter().any(|s| s.kind == SectionKind::Exemplars))
-    }
-
-    /// The chunks of the given series (sorted, distinct rows of the series table; all for `None`):
-    /// batches of [`layout::chunks`], restricted to `columns`.
-    pub fn chunks(
-        &self,
-        series: Option<&[u32]>,
-        columns: &[usize],
-    ) -> Result<ParquetRecordBatchReader> {
-        let file = DataFile {
-            store: self.store.clone(),
-            name: self.meta.data_name(),
-            len: self.meta.data_bytes,
-        };
-        let footer = self.footer(&file)?;
-        let mask = ProjectionMask::roots(footer.parquet_schema(), columns.iter().copied());
-        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, footer)
-            .with_projection(mask)
-            .with_batch_size(READ_CHUNKS);
-        if let Some(series) = series {
-            let index = self.index()?;
-            builder = builder.with_row_selection(index.selection(series)?);
-        }
-        Ok(builder.build()?)
-    }
-
-    fn footer(&self, file: &DataFile) -> Result<ArrowReaderMetadata> {
-        let mut slot = self.footer.lock();
-        if let Some(footer) = slot.as_ref() {
-            return Ok(footer.clone());
-        }
-        let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Required);
-        let footer = ArrowReaderMetadata::load(file, options)?;
-        let types = |schema: &arrow::datatypes::Schema| {
-            schema.fields().iter().map(|field| field.data_type().clone()).collect::<Vec<DataType>>()
-        };
-        if types(footer.schema()) != types(&layout::chunks()) {
-            return Err(Error::corrupt(format!("{} has other columns than expected", file.name)));
-        }
-        *slot = Some(footer.clone());
-        Ok(footer)
-    }
-}
-
-impl MetricIndex {
     /// Chunk rows of a series.
     pub fn chunks_of(&self, series: usize) -> Range<usize> {
         self.chunk_starts[series] as usize..self.chunk_starts[series + 1] as usize
     }
 
-    /// Whether a series has points here (it may have exemplars only).
-    pub fn has_chunks(&self, series: usize) -> bool {
-        !self.chunks_of(series).is_empty()
+    /// The chunks of the given series (ascending rows of the series table; all for `None`): batches of
+    /// [`layout::chunks`], restricted to `columns`. Bytes read are counted in `stats`.
+    pub fn chunks(
+        &self,
+        series: Option<&[u32]>,
+        columns: &[usize],
+        stats: Option<&Arc<ScanStats>>,
+    ) -> Result<ParquetRecordBatchReader> {
+        let data = DataFile { stats: stats.cloned(), ..self.data.clone() };
+        let mask = ProjectionMask::roots(self.footer.parquet_schema(), columns.iter().copied());
+        let mut builder =
+            ParquetRecordBatchReaderBuilder::new_with_metadata(data, self.footer.clone())
+                .with_projection(mask)
+                .with_batch_size(READ_CHUNKS);
+        if let Some(series) = series {
+            builder = builder.with_row_selection(self.selection(series)?);
+        }
+        Ok(builder.build()?)
     }
 
     fn selection(&self, series: &[u32]) -> Result<RowSelection> {
         let total = self.chunk_starts.last().copied().unwrap_or(0) as usize;
-        if series.iter().any(|row| *row as usize >= self.series.num_rows()) || !series.is_sorted() {
-            return Err(Error::invalid("chunks of series that are not in the segment"));
+        let is_known = |row: &u32| (*row as usize) < self.series.num_rows();
+        if !series.iter().all(is_known) || !series.is_sorted_by(|a, b| a < b) {
+            return Err(Error::invalid(
+                "chunks of series that are not in the segment, or unsorted",
+            ));
         }
         let ranges = series.iter().map(|row| self.chunks_of(*row as usize));
-        Ok(RowSelection::from_consecutive_ranges(ranges.filter(|range| !range.is_empty()), total))
+        let ranges = ranges.filter(|range| !range.is_empty());
+        Ok(RowSelection::from_consecutive_ranges(ranges, total))
     }
 
-    /// Bytes of memory that the series table holds.
-    pub fn memory_bytes(&self) -> usize {
-        self.series.get_array_memory_size() + self.chunk_starts.len() * 4 + self.sections.len() * 32
+    fn memory_bytes(&self) -> usize {
+        self.series.get_array_memory_size()
+            + self.chunk_starts.len() * 4
+            + self.sections.len() * size_of::<Section>()
+            + self.footer.metadata().memory_size()
+    }
+}
+
+/// The series table of a section, and where the chunks of each series begin.
+fn series_table(section: &[u8]) -> Result<(RecordBatch, Vec<u32>)> {
+    let stored = index::decode_batch(section)?;
+    let bad = || Error::corrupt("a series table does not say how many chunks its series have");
+    let at = stored.schema().index_of(CHUNK_COUNT).map_err(|_| bad())?;
+    let counts = stored.column(at).as_primitive_opt::<UInt32Type>().ok_or_else(bad)?;
+    let mut chunk_starts = Vec::with_capacity(counts.values().len() + 1);
+    let mut total = 0u32;
+    chunk_starts.push(0);
+    for count in counts.values() {
+        total = total.checked_add(*count).ok_or_else(bad)?;
+        chunk_starts.push(total);
+    }
+    let others = (0..stored.num_columns()).filter(|i| *i != at).collect::<Vec<_>>();
+    Ok((series::with_ids(&stored.project(&others)?)?, chunk_starts))
+}
+
+/// Exemplars of a segment by series and time, read section by section.
+pub(crate) struct ExemplarStream {
+    opened: Arc<Opened>,
+    /// What is not read yet, the next one last.
+    sections: Vec<Section>,
+    /// What is read, the next one last.
+    rows: Vec<(u32, Exemplar)>,
+}
+
+impl ExemplarStream {
+    /// Skips sections that end before a series.
+    pub fn skip_to(&mut self, series: u32) {
+        // A section ends where the next begins.
+        while let [.., following, _] = self.sections.as_slice() {
+            if following.first >= series {
+                break;
+            }
+            self.sections.pop();
+        }
+    }
+
+    /// The series of the next exemplar.
+    pub fn peek(&mut self) -> Result<Option<u32>> {
+        while self.rows.is_empty() {
+            let Some(section) = self.sections.pop() else { return Ok(None) };
+            let batch = index::decode_batch(&self.opened.index.read(section.range())?)?;
+            let columns = ExemplarColumns::new(&batch)?;
+            let rows = (0..batch.num_rows()).rev();
+            self.rows.extend(rows.map(|row| (columns.series[row], columns.get(row))));
+        }
+        Ok(self.rows.last().map(|(series, _)| *series))
+    }
+
+    /// The next exemplar, if [`Self::peek`] found one.
+    pub fn pop(&mut self) -> Option<Exemplar> {
+        self.rows.pop().map(|(_, exemplar)| exemplar)
     }
 }
 
 /// The Parquet file, read by position.
 #[derive(Clone, Debug)]
 struct DataFile {
-    store: Arc<SegmentStore>,
-    name: String,
+    file: Arc<SegmentFile>,
     len: u64,
+    stats: Option<Arc<ScanStats>>,
 }
 
 impl Length for DataFile {
     fn len(&self) -> u64 {
         self.len
-    }
-}
-
-/// Reads a [`DataFile`] onwards.
-struct Onwards {
-    file: DataFile,
-    at: u64,
-}
-
-impl Read for Onwards {
-    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
-        let end = self.at.saturating_add(out.len() as u64).min(self.file.len).max(self.at);
-        let bytes =
-            self.file.store.read(&self.file.name, self.at..end).map_err(std::io::Error::other)?;
-        out[..bytes.len()].copy_from_slice(&bytes);
-        self.at = end;
-        Ok(bytes.len())
     }
 }
 
@@ -281,13 +301,31 @@ impl ChunkReader for DataFile {
     fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
         let end = start.saturating_add(length as u64);
         if end > self.len {
-            return Err(parquet::errors::ParquetError::EOF(format!(
-                "{} has {} bytes, {end} were asked for",
-                self.name, self.len
+            return Err(ParquetError::EOF(format!(
+                "the file has {} bytes, {end} were asked for",
+                self.len
             )));
         }
-        self.store
-            .read(&self.name, start..end)
-            .map_err(|err| parquet::errors::ParquetError::External(Box::new(err)))
+        if let Some(stats) = &self.stats {
+            ScanStats::add(&stats.bytes_read, length as u64);
+        }
+        self.file.read(start..end).map_err(|err| ParquetError::External(Box::new(err)))
+    }
+}
+
+/// Reads a [`DataFile`] onwards.
+struct Onwards {
+    file: DataFile,
+    at: u64,
+}
+
+impl Read for Onwards {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        let left = self.file.len.saturating_sub(self.at);
+        let length = left.min(out.len() as u64) as usize;
+        let bytes = self.file.get_bytes(self.at, length).map_err(std::io::Error::other)?;
+        out[..length].copy_from_slice(&bytes);
+        self.at += length as u64;
+        Ok(length)
     }
 }

@@ -1,8 +1,10 @@
 //! Segments written, read and merged: behaviour of the module as a whole.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::AsArray;
+use arrow::datatypes::UInt32Type;
 use tempfile::TempDir;
 use throughline_model::attrs;
 use throughline_model::metric::{
@@ -14,7 +16,10 @@ use throughline_model::time::{SECOND_NS, TimeRange};
 use throughline_model::value::Value;
 use ulid::Ulid;
 
+use super::points::{ComplexPoints, NumberPoints};
+use super::series::SeriesColumns;
 use super::*;
+use crate::cache::Cache;
 use crate::io::{LocalDisk, SegmentStore};
 use crate::segment::{Sinks, WriteOptions};
 
@@ -23,13 +28,14 @@ pub const T0: i64 = 1_795_176_000 * SECOND_NS;
 pub struct Folder {
     _dir: TempDir,
     pub store: Arc<SegmentStore>,
+    pub cache: Arc<Cache>,
 }
 
 pub fn folder() -> Folder {
     let dir = TempDir::new().expect("a folder");
     let (segments, aside) = (dir.path().join("segments"), dir.path().join("aside"));
     let store = SegmentStore::open(Arc::new(LocalDisk), segments, aside).expect("opens");
-    Folder { _dir: dir, store }
+    Folder { _dir: dir, store, cache: Cache::new(1 << 20) }
 }
 
 pub fn options(id: u64, level: u8, window: TimeRange) -> WriteOptions {
@@ -65,7 +71,7 @@ pub fn write_with(
     let meta = fill(&options, &mut sinks).expect("writes");
     sinks.data.sync().expect("syncs");
     sinks.index.sync().expect("syncs");
-    MetricSegment::new(meta, folder.store.clone())
+    MetricSegment::new(meta, folder.store.clone(), folder.cache.clone())
 }
 
 /// A series of the shop by metric name, service and shard.
@@ -134,8 +140,8 @@ fn a_segment_holds_its_series_and_chunks() {
     assert_eq!(segment.meta.min_time_ns, T0 - SECOND_NS);
     assert_eq!(segment.meta.max_time_ns, T0 + 39 * 15 * SECOND_NS);
     segment.verify().expect("sums agree");
-    let index = segment.index().expect("opens");
-    let names = series::SeriesColumns::new(&index.series).expect("columns");
+    let index = segment.open().expect("opens");
+    let names = SeriesColumns::new(&index.series).expect("columns");
     let list = (0..9)
         .map(|row| (names.names().text(row), names.dict("service_name").expect("there").text(row)));
     assert_eq!(
@@ -146,24 +152,89 @@ fn a_segment_holds_its_series_and_chunks() {
             .collect::<Vec<_>>()
     );
     // The ids are not stored, but come back.
-    let head = series::SeriesColumns::new(&batches[0].series).expect("columns");
-    let ids = |columns: &series::SeriesColumns<'_>| {
+    let head = SeriesColumns::new(&batches[0].series).expect("columns");
+    let ids = |columns: &SeriesColumns<'_>| {
         let mut ids = (0..9).map(|row| columns.id(row)).collect::<Vec<_>>();
         ids.sort_unstable();
         ids
     };
     assert_eq!(ids(&names), ids(&head));
     let mut rows = Vec::new();
-    for batch in segment.chunks(Some(&[2, 6]), &[0, 2]).expect("opens") {
+    for batch in index.chunks(Some(&[2, 6]), &[0, 2], None).expect("opens") {
         let batch = batch.expect("reads");
-        let column = |i: usize| {
-            batch.column(i).as_primitive::<arrow::datatypes::UInt32Type>().values().to_vec()
-        };
+        let column = |i: usize| batch.column(i).as_primitive::<UInt32Type>().values().to_vec();
         rows.extend(column(0).into_iter().zip(column(1)));
     }
     assert_eq!(rows, [(2, 40), (6, 40)]);
-    assert_eq!(segment.exemplars(3..5).expect("reads").len(), 80);
-    assert_eq!(segment.exemplars(0..3).expect("reads").len(), 0);
+    let mut exemplars = index.exemplars();
+    let mut of_series = Vec::new();
+    while let Some(series) = exemplars.peek().expect("reads") {
+        exemplars.pop().expect("peeked");
+        of_series.push(series);
+    }
+    assert_eq!(of_series.len(), 120);
+    assert!(of_series.is_sorted());
+}
+
+/// All points of a segment as text, one a line, by series.
+fn dump(segment: &MetricSegment) -> Vec<String> {
+    let opened = segment.open().expect("opens");
+    let table = SeriesColumns::new(&opened.series).expect("columns");
+    let mut lines = Vec::new();
+    for batch in opened.chunks(None, &chunk_rows::ALL_DATA, None).expect("opens") {
+        let batch = batch.expect("reads");
+        let chunks = chunk_rows::ChunkColumns::new(&batch).expect("columns");
+        for row in 0..batch.num_rows() {
+            let (mut numbers, mut complex) = (NumberPoints::default(), ComplexPoints::default());
+            chunks.decode(row, &opened, &mut numbers, &mut complex).expect("decodes");
+            let id = table.id(chunks.series[row] as usize);
+            for i in 0..numbers.len() {
+                lines.push(format!("{id:02x?} {} {:?}", numbers.times[i], numbers.value(i)));
+            }
+            for (time, point) in complex.times.iter().zip(&complex.points) {
+                lines.push(format!("{id:02x?} {time} {point:?}"));
+            }
+        }
+    }
+    lines
+}
+
+#[test]
+fn a_merge_stitches_chunks_and_drops_repeated_points() {
+    let folder = folder();
+    let steps =
+        |range: Range<i64>| range.map(|step| request(&["cart", "ad"], step)).collect::<Vec<_>>();
+    let whole = write(&folder, 1, &steps(0..600), TimeRange::ALL);
+    let parts = [
+        write(&folder, 2, &steps(300..600), TimeRange::ALL),
+        write(&folder, 3, &steps(0..200), TimeRange::ALL),
+        write(&folder, 4, &steps(150..310), TimeRange::ALL),
+        write(&folder, 5, &[request(&["web"], 7)], TimeRange::ALL),
+    ];
+    let merge = |id: u64, inputs: &[Arc<MetricSegment>], window| {
+        write_with(&folder, options(id, 1, window), |options, sinks| {
+            merge_metrics(inputs, options, sinks)
+        })
+    };
+    let merged = merge(6, &parts[..3], TimeRange::ALL);
+    assert_eq!(dump(&merged), dump(&whole));
+    assert_eq!(merged.meta.rows, 600 * 6);
+    let chunks = |segment: &MetricSegment| segment.open().expect("opens").chunks_of(0).len();
+    assert_eq!(chunks(&merged), 2, "one chunk for each window of two hours");
+    let mut reversed = parts.to_vec();
+    reversed.reverse();
+    let all = merge(7, &reversed, TimeRange::ALL);
+    assert_eq!(all.meta.rows, 600 * 6 + 3);
+    assert_eq!(dump(&merge(8, &parts, TimeRange::ALL)), dump(&all));
+    // The exemplars came along, once each.
+    let count = |segment: &MetricSegment| {
+        let mut stream = segment.open().expect("opens").exemplars();
+        std::iter::from_fn(|| stream.peek().expect("reads").and_then(|_| stream.pop())).count()
+    };
+    assert_eq!(count(&merged), 1200);
+    let first = TimeRange { start_ns: i64::MIN, end_ns: T0 + 100 * 15 * SECOND_NS };
+    assert_eq!(merge(9, &parts[..3], first).meta.rows, 600);
+    assert_eq!(merge(10, &[], TimeRange::ALL).meta.rows, 0);
 }
 
 #[test]
@@ -184,7 +255,7 @@ fn a_damaged_file_is_corrupt_not_empty() {
     bytes[last] ^= 1;
     std::fs::write(&path, bytes).expect("writes");
     assert_eq!(segment.verify().expect_err("differs").kind(), crate::ErrorKind::Corrupt);
-    assert_eq!(segment.index().expect_err("differs").kind(), crate::ErrorKind::Corrupt);
+    assert_eq!(segment.open().expect_err("differs").kind(), crate::ErrorKind::Corrupt);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use throughline_model::span::BinaryColumn;
 use super::chunk::{self, Aggregates, Scratch};
 use super::complex;
 use super::exemplars::{Exemplar, ExemplarWriter};
-use super::gather::Gathered;
+use super::gather::{Gathered, Tables};
 use super::index::{self, IndexWriter, SectionKind};
 use super::layout::{self, FORM_COMPLEX, FORM_NUMBERS, FORMAT_VERSION};
 use super::points::{ComplexPoints, NumberPoints};
@@ -40,14 +40,19 @@ pub fn write_metrics(
     options: &WriteOptions,
     sinks: &mut Sinks,
 ) -> Result<SegmentMeta> {
-    let gathered = Gathered::new(batches, &options.window)?;
-    let mut writer = SegmentWriter::new(&gathered.series, options, sinks)?;
+    let tables = Tables::new(batches);
+    let (table, rows) = series::union(&tables.distinct)?;
+    let gathered = Gathered::new(batches, &tables, &rows, table.num_rows(), &options.window)?;
+    let mut writer = SegmentWriter::new(&table, options, sinks)?;
     let (mut numbers, mut complex) = (NumberPoints::default(), ComplexPoints::default());
-    for series in 0..gathered.series.num_rows() {
+    for series in 0..table.num_rows() {
+        numbers.clear();
+        complex.clear();
         gathered.numbers(series, &mut numbers);
-        gathered.complex(batches, series, &mut complex)?;
-        let exemplars = gathered.exemplars(batches, series)?;
-        writer.put(series, &numbers, &complex, exemplars)?;
+        gathered.complex(series, &mut complex)?;
+        numbers.sort();
+        complex.sort();
+        writer.put(series, &numbers, &complex, gathered.exemplars(series)?)?;
     }
     let summary = writer.finish()?;
     Ok(summary.meta(options, sinks))

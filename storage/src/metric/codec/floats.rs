@@ -131,8 +131,8 @@ fn exponent(bits: &[u64]) -> Option<usize> {
 #[inline]
 fn scaled(bits: u64, power: f64) -> Option<i64> {
     let product = f64::from_bits(bits) * power;
-    if !(product.abs() < INTEGER_MAX) {
-        return None; // too large, infinite or NaN
+    if product.is_nan() || product.abs() >= INTEGER_MAX {
+        return None;
     }
     let integer = product.round_ties_even() as i64;
     (unscaled(integer, power) == bits).then_some(integer)
