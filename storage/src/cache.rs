@@ -81,12 +81,7 @@ impl Cache {
     }
 
     /// Keeps a value of so many bytes, in place of others that were used longer ago.
-    pub(crate) fn put<T: Send + Sync + 'static>(
-        &self,
-        key: CacheKey,
-        value: Arc<T>,
-        bytes: usize,
-    ) {
+    pub(crate) fn put<T: Send + Sync + 'static>(&self, key: CacheKey, value: Arc<T>, bytes: usize) {
         let mut guard = self.state.lock();
         let state = &mut *guard;
         state.remove(&key);

@@ -3,6 +3,16 @@
 //! Place in the flow: `query` asks with a [`ScanRequest`] and gets batches in item-schema types whose
 //! rows are already filtered, so that it cannot tell where a row came from.
 
+mod evaluate;
+mod group;
+mod head;
+mod newest;
+mod plan;
+mod prune;
+mod run;
+pub(crate) mod single;
+mod trace;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -12,6 +22,9 @@ use throughline_model::predicate::{Predicate, Target};
 use throughline_model::time::TimeRange;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+pub use run::ScanStream;
+pub(crate) use run::scan_rows;
 
 /// A column of a scan's batches.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -1,4 +1,25 @@
 //! Segments: the bundle `<ulid>.parquet` + `<ulid>.idx` and its lean catalog row.
+//!
+//! Place in the flow: a flush writes the rows of a head ([`write_spans`], [`write_logs`]), compaction
+//! rewrites several segments as one ([`merge`]), a scan opens a [`Segment`]. A written segment never
+//! changes.
+//!
+//! - `layout`: the file's columns and encodings; `attributes`: which keys get one
+//! - `gather`: rows of many batches into columns; `spans`, `logs`: in which order
+//! - `writer`: row groups, footer, index; `index`: what is known without reading rows
+//! - `open`: footer, index and columns of a segment; `rows`: file columns back to item columns
+mod attributes;
+mod gather;
+pub(crate) mod index;
+pub(crate) mod layout;
+mod logs;
+mod merge;
+pub(crate) mod open;
+pub(crate) mod rows;
+mod spans;
+#[cfg(test)]
+pub(crate) mod tests;
+mod writer;
 
 use serde::{Deserialize, Serialize};
 use throughline_model::Signal;
@@ -6,6 +27,15 @@ use throughline_model::time::TimeRange;
 use ulid::Ulid;
 
 use crate::io::SegmentSink;
+
+pub use layout::{Layout, SpanOrder};
+pub use logs::write_logs;
+pub use merge::{merge, merge_with};
+pub use open::Segment;
+pub use spans::{write_spans, write_spans_with};
+
+/// Rows of log records by minute (since the epoch), service and severity number.
+pub type LogCounts = std::collections::BTreeMap<(i64, String, i32), u64>;
 
 /// What the catalog knows of a segment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,0 +1,109 @@
+//! A request made ready: conditions compiled, traces named, and the guard of its reads.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use throughline_model::predicate::{Predicate, Target};
+use throughline_model::schema::col;
+use throughline_model::time::TimeRange;
+use throughline_model::{Signal, TraceId};
+use tokio_util::sync::CancellationToken;
+
+use super::evaluate::Condition;
+use super::{ScanColumn, ScanContext, ScanOrder, ScanRequest, ScanStats, prune};
+use crate::segment::open::ReadGuard;
+use crate::segment::rows::item_field;
+use crate::{Error, ErrorKind, Result};
+
+/// A compiled request.
+pub(crate) struct Plan {
+    pub signal: Signal,
+    pub columns: Vec<ScanColumn>,
+    pub predicates: Vec<Predicate>,
+    /// One a predicate.
+    pub conditions: Vec<Condition>,
+    pub time: TimeRange,
+    pub order: ScanOrder,
+    pub limit: Option<usize>,
+    /// The traces asked for; the predicate that names them is among `predicates` too.
+    pub traces: Option<Vec<TraceId>>,
+}
+
+impl Plan {
+    pub(crate) fn new(signal: Signal, request: ScanRequest) -> Result<Self> {
+        for column in &request.columns {
+            item_field(signal, column)?;
+        }
+        for predicate in &request.predicates {
+            item_field(signal, &ScanColumn::Attribute(predicate.target.clone()))?;
+        }
+        let conditions = request.predicates.iter().map(|predicate| Condition::new(&predicate.op));
+        Ok(Self {
+            signal,
+            columns: request.columns,
+            conditions: conditions.collect::<Result<_>>()?,
+            traces: prune::traces_asked(&request.predicates),
+            predicates: request.predicates,
+            time: request.time,
+            order: request.order,
+            limit: request.limit,
+        })
+    }
+
+    /// The column that orders rows and that a range of time looks at.
+    pub(crate) fn time_column(&self) -> &'static str {
+        if self.signal == Signal::Logs { col::TIME } else { col::START_TIME }
+    }
+
+    /// Whether the trace table decides this predicate.
+    pub(crate) fn names_traces(&self, predicate: &Predicate) -> bool {
+        self.traces.is_some()
+            && predicate.target == Target::Column(col::TRACE_ID.to_owned())
+            && prune::traces_asked(std::slice::from_ref(predicate)) == self.traces
+    }
+}
+
+/// Enforces a scan's limits on every read.
+pub(crate) struct Guard {
+    pub cancel: CancellationToken,
+    pub deadline: Option<Instant>,
+    pub bytes_max: u64,
+    pub stats: Arc<ScanStats>,
+}
+
+impl Guard {
+    pub(crate) fn new(context: &ScanContext) -> Arc<Self> {
+        Arc::new(Self {
+            cancel: context.cancel.clone(),
+            deadline: context.deadline,
+            bytes_max: context.bytes_max,
+            stats: context.stats.clone(),
+        })
+    }
+
+    /// Called between pieces of work that read nothing.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.cancel.is_cancelled() {
+            return Err(Error::new(ErrorKind::Cancelled, "the scan was cancelled"));
+        }
+        if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Err(Error::new(ErrorKind::Deadline, "the scan reached its deadline"));
+        }
+        Ok(())
+    }
+}
+
+impl ReadGuard for Guard {
+    fn before_read(&self, bytes: u64) -> Result<()> {
+        self.check()?;
+        let before = self.stats.bytes_read.fetch_add(bytes, Ordering::Relaxed);
+        if before + bytes > self.bytes_max {
+            return Err(Error::new(
+                ErrorKind::Limit,
+                format!("the scan would read more than {} bytes", self.bytes_max),
+            ));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,340 @@
+//! Runs a scan off the async workers and streams its batches through a bounded channel.
+//!
+//! In any order, two workers take segments from one list. Newest first, one worker goes through row
+//! groups by the newest time that each may hold, keeps what it found sorted, and hands out what no
+//! later row group can precede; with a limit it stops as soon as nothing newer can follow.
+
+use std::collections::{BinaryHeap, VecDeque};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+
+use arrow::array::RecordBatch;
+use futures::Stream;
+use parking_lot::Mutex;
+use throughline_model::Signal;
+use tokio::sync::mpsc;
+use tokio_util::sync::DropGuard;
+
+use super::group::GroupScan;
+use super::head::scan_batch;
+use super::newest::Held;
+use super::plan::{Guard, Plan};
+use super::{ScanContext, ScanOrder, ScanRequest, ScanStats, prune};
+use crate::segment::open::{Meter, Opened, Segment};
+use crate::{Error, ErrorKind, Result};
+
+/// Batches that wait for a slow reader.
+const BATCHES_QUEUED: usize = 4;
+/// Segments that are read at the same time.
+const WORKERS: usize = 2;
+
+/// The batches of a scan. Dropping it stops the scan.
+pub struct ScanStream {
+    batches: mpsc::Receiver<Result<RecordBatch>>,
+    _stop: DropGuard,
+}
+
+impl std::fmt::Debug for ScanStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ScanStream").finish_non_exhaustive()
+    }
+}
+
+impl Stream for ScanStream {
+    type Item = Result<RecordBatch>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.batches.poll_recv(cx)
+    }
+}
+
+/// Scans segments and head batches of one signal. Must be called on a tokio runtime.
+pub(crate) fn scan_rows(
+    signal: Signal,
+    segments: Arc<Vec<Arc<Segment>>>,
+    heads: Vec<RecordBatch>,
+    request: ScanRequest,
+    context: ScanContext,
+) -> ScanStream {
+    let (sender, batches) = mpsc::channel(BATCHES_QUEUED);
+    let cancel = context.cancel.child_token();
+    let guard = Guard::new(&ScanContext { cancel: cancel.clone(), ..context.clone() });
+    let stream = ScanStream { batches, _stop: cancel.drop_guard() };
+    let plan = match Plan::new(signal, request) {
+        Ok(plan) => plan,
+        Err(err) => {
+            // The channel is empty and holds more than one.
+            let _ = sender.try_send(Err(err));
+            return stream;
+        }
+    };
+    ScanStats::add(&context.stats.segments_total, segments.len() as u64);
+    let job = Arc::new(Job {
+        left: AtomicUsize::new(plan.limit.unwrap_or(usize::MAX)),
+        plan,
+        todo: Mutex::new(Todo {
+            heads: heads.into(),
+            segments: segments.iter().cloned().collect(),
+        }),
+        guard,
+    });
+    job.prune_segments();
+    let workers = match job.plan.order {
+        ScanOrder::NewestFirst => 1,
+        ScanOrder::Any => job.todo.lock().segments.len().clamp(1, WORKERS),
+    };
+    for _ in 0..workers {
+        let (job, sender) = (job.clone(), sender.clone());
+        context.tracker.spawn_blocking(move || {
+            let done = match job.plan.order {
+                ScanOrder::Any => job.run_any(&sender),
+                ScanOrder::NewestFirst => job.run_newest(&sender),
+            };
+            if let Err(err) = done {
+                let _ = sender.blocking_send(Err(err)); // whoever asked may be gone
+            }
+        });
+    }
+    stream
+}
+
+struct Todo {
+    heads: VecDeque<RecordBatch>,
+    segments: VecDeque<Arc<Segment>>,
+}
+
+struct Job {
+    plan: Plan,
+    guard: Arc<Guard>,
+    todo: Mutex<Todo>,
+    /// Rows that may still be handed out.
+    left: AtomicUsize,
+}
+
+type Sender = mpsc::Sender<Result<RecordBatch>>;
+
+impl Job {
+    fn stats(&self) -> &ScanStats {
+        &self.guard.stats
+    }
+
+    fn prune_segments(&self) {
+        let time = self.plan.time;
+        let mut todo = self.todo.lock();
+        let before = todo.segments.len();
+        todo.segments.retain(|s| time.overlaps(s.meta.min_time_ns, s.meta.max_time_ns));
+        let pruned = before - todo.segments.len();
+        ScanStats::add(&self.stats().segments_pruned_time, pruned as u64);
+    }
+
+    fn run_any(&self, sender: &Sender) -> Result<()> {
+        loop {
+            self.guard.check()?;
+            if self.left.load(Ordering::Relaxed) == 0 {
+                return Ok(());
+            }
+            let Some(batch) = self.todo.lock().heads.pop_front() else { break };
+            if let Some((batch, _)) = scan_batch(&self.plan, &batch, self.stats())? {
+                if !self.send(sender, batch)? {
+                    return Ok(());
+                }
+            }
+        }
+        loop {
+            let Some(segment) = self.todo.lock().segments.pop_front() else { return Ok(()) };
+            let scanned = self.scan_segment(&segment, sender);
+            match self.tolerate(&segment, scanned)? {
+                Some(true) | None => {}
+                Some(false) => return Ok(()),
+            }
+        }
+    }
+
+    // A segment that does not read back is left out and named; everything else ends the scan.
+    fn tolerate<T>(&self, segment: &Segment, result: Result<T>) -> Result<Option<T>> {
+        match result {
+            Err(err) if err.kind() == ErrorKind::Corrupt => {
+                segment.mark_corrupt(&err);
+                self.stats().partial.lock().push(segment.meta.id.to_string());
+                Ok(None)
+            }
+            other => other.map(Some),
+        }
+    }
+
+    // True to go on with the next segment.
+    fn scan_segment(&self, segment: &Arc<Segment>, sender: &Sender) -> Result<bool> {
+        let Some((opened, groups)) = self.groups(segment)? else { return Ok(true) };
+        let io = Meter::new(self.guard.clone());
+        let mut found = false;
+        for row_group in groups {
+            self.guard.check()?;
+            let scan = self.group_scan(segment, &opened, row_group, &io);
+            let left = scan.find(None)?;
+            let mut go_on = true;
+            scan.read(left, false, |batch, _| {
+                found = true;
+                go_on = self.send(sender, batch)?;
+                Ok(go_on)
+            })?;
+            if !go_on {
+                return Ok(false);
+            }
+        }
+        if !found {
+            ScanStats::add(&self.stats().segments_pruned_statistics, 1);
+        }
+        Ok(true)
+    }
+
+    fn group_scan<'a>(
+        &'a self,
+        segment: &'a Segment,
+        opened: &'a Opened,
+        row_group: usize,
+        io: &'a Meter,
+    ) -> GroupScan<'a> {
+        GroupScan { plan: &self.plan, segment, opened, row_group, io, stats: self.stats() }
+    }
+
+    // The row groups of a segment that may hold rows; none if the segment is pruned as a whole.
+    fn groups(&self, segment: &Segment) -> Result<Option<(Arc<Opened>, Vec<usize>)>> {
+        let opened = segment.open()?;
+        let mut traces_here = None;
+        if let Some(traces) = &self.plan.traces {
+            let mut ordinals = Vec::new();
+            for id in traces {
+                ordinals.extend(opened.index.traces.find(*id)?);
+            }
+            if ordinals.is_empty() {
+                ScanStats::add(&self.stats().segments_pruned_filter, 1);
+                return Ok(None);
+            }
+            traces_here = (self.plan.signal == Signal::Traces).then_some(ordinals);
+        }
+        if !prune::segment_may_match(&opened, &self.plan.predicates) {
+            ScanStats::add(&self.stats().segments_pruned_filter, 1);
+            return Ok(None);
+        }
+        let all = opened.index.summary.row_groups.iter().enumerate();
+        let may_match = |(number, group): &(usize, &_)| {
+            prune::group_in_time(group, &self.plan.time)
+                && prune::group_holds(group, traces_here.as_deref())
+                && prune::group_may_match(&opened, *number, &self.plan.predicates)
+        };
+        let groups = all.clone().filter(may_match).map(|(number, _)| number).collect::<Vec<_>>();
+        let total = all.len();
+        ScanStats::add(&self.stats().row_groups_total, total as u64);
+        ScanStats::add(&self.stats().row_groups_pruned, (total - groups.len()) as u64);
+        if groups.is_empty() {
+            ScanStats::add(&self.stats().segments_pruned_filter, 1);
+            return Ok(None);
+        }
+        Ok(Some((opened, groups)))
+    }
+
+    // Hands a batch out, cut to the limit. False when the scan is over.
+    fn send(&self, sender: &Sender, batch: RecordBatch) -> Result<bool> {
+        let rows = batch.num_rows();
+        if rows == 0 {
+            return Ok(true);
+        }
+        let take = |left: usize| Some(left - left.min(rows));
+        let left = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
+        let left = left.unwrap_or_default();
+        let batch = if left < rows { batch.slice(0, left) } else { batch };
+        if batch.num_rows() > 0 && sender.blocking_send(Ok(batch)).is_err() {
+            return Err(Error::new(ErrorKind::Cancelled, "the scan's reader is gone"));
+        }
+        Ok(left > rows)
+    }
+
+    fn run_newest(&self, sender: &Sender) -> Result<()> {
+        let todo = std::mem::replace(
+            &mut *self.todo.lock(),
+            Todo { heads: VecDeque::new(), segments: VecDeque::new() },
+        );
+        let mut held = Held::new(self.plan.limit);
+        for batch in &todo.heads {
+            self.guard.check()?;
+            if let Some((batch, times)) = scan_batch(&self.plan, batch, self.stats())? {
+                held.add(batch, &times)?;
+            }
+        }
+        let mut units = todo
+            .segments
+            .into_iter()
+            .map(|segment| Unit { newest_ns: segment.meta.max_time_ns, segment, group: None })
+            .collect::<BinaryHeap<_>>();
+        while let Some(unit) = units.pop() {
+            self.guard.check()?;
+            for batch in held.release(Some(unit.newest_ns))? {
+                if !self.send(sender, batch)? {
+                    return Ok(());
+                }
+            }
+            let floor_ns = held.floor_ns();
+            if unit.newest_ns < floor_ns {
+                break;
+            }
+            let scanned = self.scan_unit(&unit, floor_ns, &mut held);
+            units.extend(self.tolerate(&unit.segment, scanned)?.unwrap_or_default());
+        }
+        for batch in held.release(None)? {
+            if !self.send(sender, batch)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    // A segment opens into its row groups; a row group is read into `held`.
+    fn scan_unit(&self, unit: &Unit, floor_ns: i64, held: &mut Held) -> Result<Vec<Unit>> {
+        let Some((opened, row_group)) = &unit.group else {
+            let Some((opened, groups)) = self.groups(&unit.segment)? else {
+                return Ok(Vec::new());
+            };
+            let unit_of = |row_group: usize| {
+                let newest_ns = opened.row_group(row_group)?.max_time_ns;
+                let group = Some((opened.clone(), row_group));
+                Ok(Unit { newest_ns, segment: unit.segment.clone(), group })
+            };
+            return groups.into_iter().map(unit_of).collect();
+        };
+        let io = Meter::new(self.guard.clone());
+        let scan = self.group_scan(&unit.segment, opened, *row_group, &io);
+        let count = held.wanted();
+        let left = scan.find(Some((count, floor_ns)))?;
+        scan.read(left, true, |batch, times| held.add(batch, &times).map(|()| true))?;
+        Ok(Vec::new())
+    }
+}
+
+/// A segment, or one of its row groups, and the newest time that it may hold.
+struct Unit {
+    newest_ns: i64,
+    segment: Arc<Segment>,
+    group: Option<(Arc<Opened>, usize)>,
+}
+
+impl PartialEq for Unit {
+    fn eq(&self, other: &Self) -> bool {
+        self.newest_ns == other.newest_ns
+    }
+}
+
+impl Eq for Unit {}
+
+impl PartialOrd for Unit {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Unit {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.newest_ns.cmp(&other.newest_ns)
+    }
+}

@@ -1,0 +1,214 @@
+//! `<ulid>.idx`: what is known of a segment without reading its rows. Opens in one read.
+//!
+//! ```text
+//! file     := magic "TLIX" | version u16 LE | 0 u16 | sections u32 LE
+//!             | (kind u32 LE, offset u64 LE, length u64 LE)* | section*
+//! sections := 1 summary (see `summary`) | 2 trace ids | 3 trace order | 4 trace counts
+//!             (see `traces`) | 5 filters: (0 | 1 filter)* by row group, then column
+//!             | 6 counts of log records: zstd of (varint minute, varint service, varint severity,
+//!             varint rows)* after varint services, (len, name)*
+//! ```
+//! A reader skips sections that it does not know. The file's crc32c is in the catalog.
+
+pub(crate) mod filter;
+pub(crate) mod summary;
+pub(crate) mod traces;
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use throughline_model::codec::{Reader, put_bytes, put_varint};
+
+use self::filter::Filter;
+use self::summary::Summary;
+use self::traces::{TraceEntry, TraceTable};
+use super::LogCounts;
+use crate::{Error, Result};
+
+const MAGIC: [u8; 4] = *b"TLIX";
+/// Version of both files of a bundle.
+pub(crate) const FORMAT_VERSION: u16 = 1;
+
+const SUMMARY: u32 = 1;
+const TRACE_IDS: u32 = 2;
+const TRACE_ORDER: u32 = 3;
+const TRACE_COUNTS: u32 = 4;
+const FILTERS: u32 = 5;
+const LOG_COUNTS: u32 = 6;
+
+/// An index, read.
+#[derive(Debug)]
+pub(crate) struct Index {
+    pub summary: Summary,
+    pub traces: TraceTable,
+    /// By row group and attribute column; none where none was built.
+    filters: Vec<Option<Filter>>,
+    log_counts: Bytes,
+}
+
+/// An index under construction.
+#[derive(Debug, Default)]
+pub(crate) struct IndexBuilder {
+    pub summary: Summary,
+    pub traces: Vec<TraceEntry>,
+    pub filters: Vec<Option<Filter>>,
+    pub log_counts: LogCounts,
+}
+
+impl IndexBuilder {
+    /// The bytes of the file.
+    pub(crate) fn encode(&self) -> Result<Vec<u8>> {
+        let mut summary = Vec::new();
+        self.summary.put(&mut summary);
+        let [ids, order, counts] = TraceTable::encode(&self.traces)?;
+        let mut filters = Vec::new();
+        for filter in &self.filters {
+            match filter {
+                Some(filter) => {
+                    filters.push(1);
+                    filter.put(&mut filters);
+                }
+                None => filters.push(0),
+            }
+        }
+        let sections = [
+            (SUMMARY, summary),
+            (TRACE_IDS, ids),
+            (TRACE_ORDER, order),
+            (TRACE_COUNTS, counts),
+            (FILTERS, filters),
+            (LOG_COUNTS, encode_log_counts(&self.log_counts)?),
+        ];
+        let mut out = Vec::new();
+        out.extend_from_slice(&MAGIC);
+        out.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
+        out.extend_from_slice(&[0, 0]);
+        out.extend_from_slice(&(sections.len() as u32).to_le_bytes());
+        let mut offset = (out.len() + sections.len() * 20) as u64;
+        for (kind, bytes) in &sections {
+            out.extend_from_slice(&kind.to_le_bytes());
+            out.extend_from_slice(&offset.to_le_bytes());
+            out.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+            offset += bytes.len() as u64;
+        }
+        sections.iter().for_each(|(_, bytes)| out.extend_from_slice(bytes));
+        Ok(out)
+    }
+}
+
+impl Index {
+    /// Reads the bytes of a file.
+    pub(crate) fn read(file: &Bytes) -> Result<Self> {
+        let mut reader = Reader::new(file);
+        if reader.array::<4>()? != MAGIC {
+            return Err(Error::corrupt("an index does not start with its magic"));
+        }
+        let version = u16::from_le_bytes(reader.array()?);
+        if version != FORMAT_VERSION {
+            return Err(Error::corrupt(format!(
+                "an index has version {version}, this program knows {FORMAT_VERSION}"
+            )));
+        }
+        reader.take(2)?;
+        let count = u32::from_le_bytes(reader.array()?);
+        let mut sections = [(); 7].map(|()| Bytes::new());
+        for _ in 0..count {
+            let kind = u32::from_le_bytes(reader.array()?) as usize;
+            let offset = u64::from_le_bytes(reader.array()?) as usize;
+            let end = offset.saturating_add(u64::from_le_bytes(reader.array()?) as usize);
+            if end > file.len() {
+                return Err(Error::corrupt(format!("section {kind} of an index is cut off")));
+            }
+            if let Some(section) = sections.get_mut(kind) {
+                *section = file.slice(offset..end);
+            }
+        }
+        let [_, summary, ids, order, counts, filters, log_counts] = sections;
+        let summary = Summary::read(&summary)?;
+        let filters = read_filters(&filters, &summary)?;
+        Ok(Self { traces: TraceTable::new(ids, order, counts)?, summary, filters, log_counts })
+    }
+
+    /// The filter of an attribute column in a row group.
+    pub(crate) fn filter(&self, row_group: usize, column: usize) -> Option<&Filter> {
+        self.filters.get(row_group * self.summary.columns.len() + column)?.as_ref()
+    }
+
+    /// How many log records each minute, service and severity has.
+    pub(crate) fn log_counts(&self) -> Result<LogCounts> {
+        if self.log_counts.is_empty() {
+            return Ok(LogCounts::new());
+        }
+        decode_log_counts(&self.log_counts)
+    }
+
+    /// Bytes of memory.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let filters = self.filters.iter().flatten().map(Filter::memory_bytes).sum::<usize>();
+        self.traces.memory_bytes() + filters + self.log_counts.len() + self.summary.memory_bytes()
+    }
+}
+
+fn read_filters(bytes: &[u8], summary: &Summary) -> Result<Vec<Option<Filter>>> {
+    let mut reader = Reader::new(bytes);
+    let mut filters = Vec::new();
+    while !reader.is_empty() {
+        filters.push(match reader.array::<1>()? {
+            [0] => None,
+            _ => Some(Filter::read(&mut reader)?),
+        });
+    }
+    let expected = summary.row_groups.len() * summary.columns.len();
+    if !filters.is_empty() && filters.len() != expected {
+        return Err(Error::corrupt(format!("{} filters, expected {expected}", filters.len())));
+    }
+    Ok(filters)
+}
+
+fn encode_log_counts(counts: &LogCounts) -> Result<Vec<u8>> {
+    if counts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut services = BTreeMap::new();
+    for (_, service, _) in counts.keys() {
+        let number = services.len() as u64;
+        services.entry(service.as_str()).or_insert(number);
+    }
+    let mut by_number = services.iter().collect::<Vec<_>>();
+    by_number.sort_unstable_by_key(|(_, number)| **number);
+    let mut out = Vec::new();
+    put_varint(&mut out, by_number.len() as u64);
+    by_number.iter().for_each(|(service, _)| put_bytes(&mut out, service.as_bytes()));
+    for ((minute, service, severity), rows) in counts {
+        put_varint(&mut out, *minute as u64);
+        put_varint(&mut out, services.get(service.as_str()).copied().unwrap_or_default());
+        put_varint(&mut out, *severity as u32 as u64);
+        put_varint(&mut out, *rows);
+    }
+    let mut framed = Vec::new();
+    put_varint(&mut framed, out.len() as u64);
+    let packed = zstd::bulk::compress(&out, 1)
+        .map_err(|err| Error::invalid(format!("could not compress log counts: {err}")))?;
+    framed.extend_from_slice(&packed);
+    Ok(framed)
+}
+
+fn decode_log_counts(framed: &[u8]) -> Result<LogCounts> {
+    let mut frame = Reader::new(framed);
+    let len = frame.varint()? as usize;
+    let bytes = zstd::bulk::decompress(frame.rest(), len)
+        .map_err(|err| Error::corrupt(format!("log counts do not decompress: {err}")))?;
+    let mut reader = Reader::new(&bytes);
+    let services =
+        (0..reader.varint()?).map(|_| Ok(reader.str()?.to_owned())).collect::<Result<Vec<_>>>()?;
+    let mut counts = LogCounts::new();
+    while !reader.is_empty() {
+        let minute = reader.varint()? as i64;
+        let service = services
+            .get(reader.varint()? as usize)
+            .ok_or_else(|| Error::corrupt("log counts name no service"))?;
+        let severity = reader.varint()? as u32 as i32;
+        counts.insert((minute, service.clone(), severity), reader.varint()?);
+    }
+    Ok(counts)
+}

@@ -1,0 +1,217 @@
+//! Merges log records: a k-way merge of inputs that are sorted alike.
+
+use std::sync::Arc;
+
+use arrow::array::{AsArray, RecordBatch, StringArray};
+use arrow::datatypes::{TimestampNanosecondType, UInt32Type};
+use hashbrown::HashMap;
+use throughline_model::schema::col;
+use throughline_model::{Signal, TraceId};
+
+use super::{Input, READ_ROWS, ROW_GROUP_RAW_BYTES_MAX, ROW_GROUP_ROWS_MIN, attribute_counts};
+use crate::segment::gather::RowRef;
+use crate::segment::index::traces::TraceEntry;
+use crate::segment::layout::Layout;
+use crate::segment::logs::{BUCKET_NS, LogTraces, write_rows};
+use crate::segment::open::{Meter, Rows};
+use crate::segment::rows::{Assembler, Parents, item_columns};
+use crate::segment::spans::column;
+use crate::segment::writer::SegmentWriter;
+use crate::segment::{SegmentMeta, Sinks, WriteOptions};
+use crate::{Error, Result};
+
+/// Bytes of batches in memory past which a row group is closed early.
+const GROUP_BYTES_MAX: usize = 2 * ROW_GROUP_RAW_BYTES_MAX as usize;
+/// Rows that are read at once, however fat.
+const READ_ROWS_MIN: usize = 64;
+
+pub(super) fn merge_logs(
+    inputs: &[Input],
+    options: &WriteOptions,
+    layout: &Layout,
+    sinks: &mut Sinks,
+) -> Result<SegmentMeta> {
+    let traces = unite(inputs)?;
+    let rows = inputs.iter().map(|input| input.opened.index.summary.rows).sum();
+    let counts = attribute_counts(inputs);
+    let mut writer = SegmentWriter::new(Signal::Logs, options, layout, sinks, rows, counts);
+    let mut group = Group::default();
+    let mut cursors = Vec::new();
+    for input in inputs {
+        let share = layout.slab_rows / (2 * inputs.len());
+        let mut cursor = Cursor::new(input, share.clamp(READ_ROWS_MIN, READ_ROWS));
+        if cursor.next_batch(&mut group)? {
+            cursors.push(cursor);
+        }
+    }
+    while !cursors.is_empty() {
+        let least = least_of(&cursors, None);
+        let bound = (cursors.len() > 1).then(|| least_of(&cursors, Some(least)));
+        let bound = bound.map(|other| cursors[other].key()).map(|(b, s, t)| (b, s.to_owned(), t));
+        let ended = cursors[least].take_run(bound.as_ref(), &mut group)?;
+        if ended {
+            cursors.remove(least);
+        }
+        let rows = group.order.len();
+        let heavy = group.bytes >= GROUP_BYTES_MAX && rows as u64 >= ROW_GROUP_ROWS_MIN;
+        if rows >= layout.slab_rows || heavy {
+            group.write(&mut writer, &mut cursors, &traces, layout.slab_rows)?;
+        }
+    }
+    while !group.order.is_empty() {
+        group.write(&mut writer, &mut cursors, &traces, layout.slab_rows)?;
+    }
+    writer.index.traces = traces.entries;
+    writer.finish()
+}
+
+fn unite(inputs: &[Input]) -> Result<LogTraces> {
+    let mut entries: HashMap<TraceId, TraceEntry> = HashMap::new();
+    for input in inputs {
+        for entry in input.opened.index.traces.entries()? {
+            let united = entries.entry(entry.id).or_insert(TraceEntry { rows: 0, ..entry });
+            united.rows += entry.rows;
+            united.first_time_ns = united.first_time_ns.min(entry.first_time_ns);
+        }
+    }
+    Ok(LogTraces::number(entries.into_values().collect()))
+}
+
+fn least_of(cursors: &[Cursor<'_>], but: Option<usize>) -> usize {
+    let others = (0..cursors.len()).filter(|i| Some(*i) != but);
+    others.min_by(|a, b| cursors[*a].key().cmp(&cursors[*b].key())).unwrap_or_default()
+}
+
+/// Rows of the row group under way: references into the batches that cursors have read.
+#[derive(Default)]
+struct Group {
+    batches: Vec<RecordBatch>,
+    order: Vec<RowRef>,
+    bytes: usize,
+}
+
+impl Group {
+    // Writes at most `rows_max` rows and keeps what cursors and left rows still point into.
+    fn write(
+        &mut self,
+        writer: &mut SegmentWriter<'_>,
+        cursors: &mut [Cursor<'_>],
+        traces: &LogTraces,
+        rows_max: usize,
+    ) -> Result<()> {
+        let left = self.order.split_off(self.order.len().min(rows_max));
+        write_rows(writer, &self.batches, &self.order, traces)?;
+        self.order = left;
+        let mut moved: HashMap<u32, u32> = HashMap::new();
+        let mut kept = Vec::new();
+        let batches = &self.batches;
+        let mut place = |old: u32| {
+            *moved.entry(old).or_insert_with(|| {
+                kept.push(batches[old as usize].clone());
+                kept.len() as u32 - 1
+            })
+        };
+        cursors.iter_mut().for_each(|cursor| cursor.batch = place(cursor.batch));
+        self.order.iter_mut().for_each(|at| at.batch = place(at.batch));
+        self.batches = kept;
+        self.bytes = self.batches.iter().map(RecordBatch::get_array_memory_size).sum();
+        Ok(())
+    }
+}
+
+/// Reads one input in its order.
+struct Cursor<'a> {
+    input: &'a Input,
+    read_rows: usize,
+    row_group: usize,
+    rows: Option<Rows>,
+    batch: u32,
+    row: usize,
+    times: Vec<i64>,
+    service_keys: Vec<u32>,
+    services: Arc<StringArray>,
+}
+
+impl<'a> Cursor<'a> {
+    fn new(input: &'a Input, read_rows: usize) -> Self {
+        Self {
+            input,
+            read_rows,
+            row_group: 0,
+            rows: None,
+            batch: 0,
+            row: 0,
+            times: Vec::new(),
+            service_keys: Vec::new(),
+            services: Arc::new(StringArray::new_null(0)),
+        }
+    }
+
+    fn key(&self) -> (i64, &str, i64) {
+        let time = self.times[self.row];
+        let service = self.services.value(self.service_keys[self.row] as usize);
+        (time.div_euclid(BUCKET_NS), service, time)
+    }
+
+    // Takes rows up to the key of another cursor, at most to the end of the batch. True at the end
+    // of the input.
+    fn take_run(&mut self, bound: Option<&(i64, String, i64)>, group: &mut Group) -> Result<bool> {
+        loop {
+            group.order.push(RowRef { batch: self.batch, row: self.row as u32 });
+            self.row += 1;
+            if self.row == self.times.len() {
+                return Ok(!self.next_batch(group)?);
+            }
+            let within = bound
+                .is_none_or(|(bucket, service, t)| self.key() <= (*bucket, service.as_str(), *t));
+            if !within {
+                return Ok(false);
+            }
+        }
+    }
+
+    // False at the end of the input.
+    fn next_batch(&mut self, group: &mut Group) -> Result<bool> {
+        let io = Meter::unlimited();
+        let opened = &self.input.opened;
+        loop {
+            if self.rows.is_none() {
+                if self.row_group == opened.index.summary.row_groups.len() {
+                    return Ok(false);
+                }
+                let leaves = (0..opened.footer.schema().fields().len()).collect::<Vec<_>>();
+                let rows = opened.read_rows(self.row_group, &leaves, None, self.read_rows, &io)?;
+                self.rows = Some(rows);
+            }
+            let Some(file) = self.rows.as_mut().and_then(Iterator::next) else {
+                self.rows = None;
+                self.row_group += 1;
+                continue;
+            };
+            let segment = &self.input.segment;
+            let assembler = Assembler { segment, opened, row_group: self.row_group };
+            let columns = item_columns(Signal::Logs);
+            let batch = assembler.assemble(&file?, &columns, Parents::InSlab, &io)?;
+            if batch.num_rows() == 0 {
+                continue;
+            }
+            self.start(&batch)?;
+            self.batch = group.batches.len() as u32;
+            group.bytes += batch.get_array_memory_size();
+            group.batches.push(batch);
+            return Ok(true);
+        }
+    }
+
+    fn start(&mut self, batch: &RecordBatch) -> Result<()> {
+        let times = column(batch, col::TIME)?.as_primitive::<TimestampNanosecondType>();
+        let services = column(batch, col::SERVICE_NAME)?.as_dictionary::<UInt32Type>();
+        self.times = times.values().to_vec();
+        self.service_keys = services.keys().values().to_vec();
+        let names = services.values().as_string_opt::<i32>();
+        let names = names.ok_or_else(|| Error::corrupt("service names are no strings"))?;
+        self.services = Arc::new(names.clone());
+        self.row = 0;
+        Ok(())
+    }
+}

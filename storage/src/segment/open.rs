@@ -1,0 +1,344 @@
+//! A segment opened for reading: its index, its footer, and columns of its row groups.
+
+use std::io::Read;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::UInt32Type;
+use bytes::{Buf, Bytes};
+use hashbrown::HashMap;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder, RowSelection,
+};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::PageIndexPolicy;
+use parquet::file::reader::{ChunkReader, Length};
+use throughline_model::schema::col;
+
+use super::SegmentMeta;
+use super::index::Index;
+use super::layout::{TRACE, file_schema};
+use super::spans::RowsByTrace;
+use crate::cache::{Cache, CacheKey, Part};
+use crate::io::{SegmentFile, SegmentStore};
+use crate::{Error, Result};
+
+/// Bytes that are read at once to verify a file.
+const VERIFY_CHUNK_BYTES: u64 = 1024 * 1024;
+
+/// A segment of spans or logs. Opened once and kept in the view; footer and index load on first use
+/// and stay in the cache.
+#[derive(Debug)]
+pub struct Segment {
+    /// The catalog row.
+    pub meta: SegmentMeta,
+    store: Arc<SegmentStore>,
+    cache: Arc<Cache>,
+    /// Set by a read that failed on the segment's bytes; maintenance quarantines it.
+    corrupt: AtomicBool,
+}
+
+impl Segment {
+    /// A segment whose files lie in `store`. Reads nothing yet.
+    pub fn new(meta: SegmentMeta, store: Arc<SegmentStore>, cache: Arc<Cache>) -> Arc<Segment> {
+        Arc::new(Self { meta, store, cache, corrupt: AtomicBool::new(false) })
+    }
+
+    /// Whether a read found the segment's bytes damaged.
+    pub fn is_corrupt(&self) -> bool {
+        self.corrupt.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn mark_corrupt(&self, err: &Error) {
+        if !self.corrupt.swap(true, Ordering::Relaxed) {
+            tracing::error!(segment = %self.meta.id, error = %err, "a segment does not read back");
+        }
+    }
+
+    /// Reads both files and compares their checksums with the catalog's. Blocks.
+    pub fn verify(&self) -> Result<()> {
+        let files = [
+            (self.meta.data_name(), self.meta.data_bytes, self.meta.data_crc32c),
+            (self.meta.index_name(), self.meta.index_bytes, self.meta.index_crc32c),
+        ];
+        for (name, bytes, expected) in files {
+            let file = self.store.open_file(&name)?;
+            let mut crc32c = 0;
+            let mut at = 0;
+            while at < bytes {
+                let end = bytes.min(at + VERIFY_CHUNK_BYTES);
+                crc32c = crc32c::crc32c_append(crc32c, &file.read(at..end)?);
+                at = end;
+            }
+            if crc32c != expected {
+                return Err(Error::corrupt(format!(
+                    "{name} has crc32c {crc32c:08x}, the catalog says {expected:08x}"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// How many log records each minute (since the epoch), service and severity number has; no row
+    /// is read. Blocks.
+    pub fn log_counts(&self) -> Result<super::LogCounts> {
+        self.open()?.index.log_counts()
+    }
+
+    pub(crate) fn open(&self) -> Result<Arc<Opened>> {
+        let key = CacheKey { segment: self.meta.id, part: Part::Opened };
+        if let Some(opened) = self.cache.get::<Opened>(key) {
+            return Ok(opened);
+        }
+        let opened = Arc::new(Opened::read(self)?);
+        self.cache.put(key, opened.clone(), opened.memory_bytes());
+        Ok(opened)
+    }
+
+    /// Which rows of a slab each of its traces has.
+    pub(crate) fn trace_rows(&self, row_group: usize, io: &Meter) -> Result<Arc<RowsByTrace>> {
+        let key = CacheKey { segment: self.meta.id, part: Part::TraceRows(row_group as u32) };
+        if let Some(rows) = self.cache.get::<RowsByTrace>(key) {
+            return Ok(rows);
+        }
+        let opened = self.open()?;
+        let group = opened.row_group(row_group)?;
+        let mut ordinals: Vec<u32> = Vec::with_capacity(group.rows as usize);
+        let columns = [opened.leaf(TRACE)?];
+        for batch in opened.read_rows(row_group, &columns, None, group.rows as usize, io)? {
+            let column = batch?.column(0).clone();
+            ordinals.extend_from_slice(column.as_primitive::<UInt32Type>().values());
+        }
+        let rows = Arc::new(RowsByTrace::new(&ordinals, group.first_trace, group.traces));
+        self.cache.put(key, rows.clone(), rows.memory_bytes());
+        Ok(rows)
+    }
+
+    /// All span ids of a slab, eight bytes each.
+    pub(crate) fn span_ids(&self, row_group: usize, io: &Meter) -> Result<Arc<Vec<u8>>> {
+        let key = CacheKey { segment: self.meta.id, part: Part::SpanIds(row_group as u32) };
+        if let Some(ids) = self.cache.get::<Vec<u8>>(key) {
+            return Ok(ids);
+        }
+        let opened = self.open()?;
+        let rows = opened.row_group(row_group)?.rows as usize;
+        let mut ids = Vec::with_capacity(rows * 8);
+        for batch in opened.read_rows(row_group, &[opened.leaf(col::SPAN_ID)?], None, rows, io)? {
+            let column = batch?.column(0).clone();
+            let column = column.as_fixed_size_binary();
+            (0..column.len()).for_each(|row| ids.extend_from_slice(column.value(row)));
+        }
+        let ids = Arc::new(ids);
+        self.cache.put(key, ids.clone(), ids.len());
+        Ok(ids)
+    }
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        self.cache.forget(self.meta.id);
+    }
+}
+
+/// The parsed footer and index.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub index: Index,
+    pub footer: ArrowReaderMetadata,
+    leaves: HashMap<String, usize>,
+    file: Arc<SegmentFile>,
+    data_bytes: u64,
+}
+
+impl Opened {
+    fn read(segment: &Segment) -> Result<Self> {
+        let meta = &segment.meta;
+        let bytes = segment.store.read(&meta.index_name(), 0..meta.index_bytes)?;
+        let crc32c = crc32c::crc32c(&bytes);
+        if crc32c != meta.index_crc32c {
+            return Err(Error::corrupt(format!(
+                "{} has crc32c {crc32c:08x}, the catalog says {:08x}",
+                meta.index_name(),
+                meta.index_crc32c
+            )));
+        }
+        let index = Index::read(&bytes)?;
+        let file = Arc::new(segment.store.open_file(&meta.data_name())?);
+        let schema = file_schema(meta.signal, &index.summary.columns, true);
+        let leaves = schema.fields().iter().enumerate().map(|(i, f)| (f.name().clone(), i));
+        let leaves = leaves.collect();
+        let options = ArrowReaderOptions::new()
+            .with_skip_arrow_metadata(true)
+            .with_page_index_policy(PageIndexPolicy::Required)
+            .with_schema(schema);
+        let io = Meter::unlimited();
+        let source = Source { file: file.clone(), bytes: meta.data_bytes, io };
+        let footer = ArrowReaderMetadata::load(&source, options)?;
+        let rows = footer.metadata().file_metadata().num_rows();
+        if rows != meta.rows as i64
+            || footer.metadata().num_row_groups() != index.summary.row_groups.len()
+        {
+            return Err(Error::corrupt(format!(
+                "{} has {rows} rows, the catalog says {}",
+                meta.data_name(),
+                meta.rows
+            )));
+        }
+        Ok(Self { index, footer, leaves, file, data_bytes: meta.data_bytes })
+    }
+
+    /// The position of a file column.
+    pub(crate) fn leaf(&self, name: &str) -> Result<usize> {
+        self.leaves
+            .get(name)
+            .copied()
+            .ok_or_else(|| Error::invalid(format!("segments have no column '{name}'")))
+    }
+
+    /// The position of the first attribute column.
+    pub(crate) fn first_attribute_leaf(&self) -> usize {
+        self.leaves.len() - self.index.summary.columns.len()
+    }
+
+    pub(crate) fn row_group(
+        &self,
+        number: usize,
+    ) -> Result<super::index::summary::RowGroupSummary> {
+        self.index.summary.row_groups.get(number).copied().ok_or_else(|| {
+            Error::corrupt(format!("row group {number} of {}", self.index.summary.row_groups.len()))
+        })
+    }
+
+    /// Whether a column is null in all the given rows (ascending), from page statistics.
+    pub(crate) fn all_null(&self, row_group: usize, leaf: usize, rows: &[u32]) -> bool {
+        let metadata = self.footer.metadata();
+        let chunk = metadata.row_group(row_group).column(leaf);
+        if chunk.column_descr().max_def_level() == 0 {
+            return false;
+        }
+        let index = metadata.column_index().and_then(|all| all.get(row_group)?.get(leaf));
+        let pages = metadata.offset_index().and_then(|all| all.get(row_group)?.get(leaf));
+        let (Some(index), Some(pages)) = (index, pages) else { return false };
+        let pages = pages.page_locations();
+        if index.num_pages() as usize != pages.len() {
+            return false;
+        }
+        rows.iter().all(|row| {
+            let after = pages.partition_point(|page| page.first_row_index <= i64::from(*row));
+            after > 0 && index.is_null_page(after - 1)
+        })
+    }
+
+    /// Reads columns of a row group, in file order whatever the order of `columns`.
+    pub(crate) fn read_rows(
+        &self,
+        row_group: usize,
+        columns: &[usize],
+        selection: Option<RowSelection>,
+        batch_rows: usize,
+        io: &Meter,
+    ) -> Result<Rows> {
+        let source = Source { file: self.file.clone(), bytes: self.data_bytes, io: io.clone() };
+        let mask = ProjectionMask::leaves(self.footer.parquet_schema(), columns.iter().copied());
+        let mut builder =
+            ParquetRecordBatchReaderBuilder::new_with_metadata(source, self.footer.clone())
+                .with_row_groups(vec![row_group])
+                .with_projection(mask)
+                .with_batch_size(batch_rows.max(1));
+        if let Some(selection) = selection {
+            builder = builder.with_row_selection(selection);
+        }
+        let reader = builder.build().map_err(|err| io.cause(&err))?;
+        Ok(Rows { reader, io: io.clone() })
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.index.memory_bytes() + self.footer.metadata().memory_size()
+    }
+}
+
+/// Batches of file columns.
+pub(crate) struct Rows {
+    reader: ParquetRecordBatchReader,
+    io: Meter,
+}
+
+impl Iterator for Rows {
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let batch = self.reader.next()?;
+        Some(batch.map_err(|err| self.io.cause(&err)))
+    }
+}
+
+/// Decides about every read from a segment: counts its bytes, and refuses it when the asker went
+/// away, ran out of time or reached its limit.
+pub(crate) trait ReadGuard: Send + Sync {
+    /// Called before a read of so many bytes.
+    fn before_read(&self, bytes: u64) -> Result<()>;
+}
+
+/// A shared [`ReadGuard`] that remembers why it refused.
+#[derive(Clone)]
+pub(crate) struct Meter {
+    guard: Option<Arc<dyn ReadGuard>>,
+    refusal: Arc<parking_lot::Mutex<Option<Error>>>,
+}
+
+impl Meter {
+    pub(crate) fn new(guard: Arc<dyn ReadGuard>) -> Self {
+        Self { guard: Some(guard), refusal: Arc::default() }
+    }
+
+    /// For maintenance.
+    pub(crate) fn unlimited() -> Self {
+        Self { guard: None, refusal: Arc::default() }
+    }
+
+    fn before_read(&self, bytes: u64) -> Result<()> {
+        let Some(guard) = &self.guard else { return Ok(()) };
+        guard.before_read(bytes).inspect_err(|err| *self.refusal.lock() = Some(err.clone()))
+    }
+
+    // Parquet's errors lose what they wrap on their way up.
+    fn cause(&self, err: &dyn std::fmt::Display) -> Error {
+        let refusal = self.refusal.lock().clone();
+        refusal.unwrap_or_else(|| Error::corrupt(err.to_string()))
+    }
+}
+
+/// A segment file as Parquet reads it.
+struct Source {
+    file: Arc<SegmentFile>,
+    bytes: u64,
+    io: Meter,
+}
+
+impl Length for Source {
+    fn len(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl ChunkReader for Source {
+    type T = Box<dyn Read>;
+
+    fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
+        let bytes = self.get_bytes(start, self.bytes.saturating_sub(start) as usize)?;
+        Ok(Box::new(bytes.reader()))
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
+        let external = |err: Error| ParquetError::External(Box::new(err));
+        self.io.before_read(length as u64).map_err(external)?;
+        let end = start.saturating_add(length as u64);
+        if end > self.bytes {
+            return Err(ParquetError::EOF(format!("bytes {start}..{end} of {}", self.bytes)));
+        }
+        self.file.read(start..end).map_err(external)
+    }
+}

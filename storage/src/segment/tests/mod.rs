@@ -1,0 +1,6 @@
+//! Rows through segments and back, by the public interfaces.
+
+mod data;
+mod round_trip;
+
+pub(crate) use data::{Fixture, log_keys, random_logs, random_spans, span_keys};
