@@ -1,12 +1,41 @@
 //! Storage: where acknowledged telemetry lives, from the log to the last compaction.
 //!
-//! Place in the flow: `ingest` appends decoded requests, `query` scans views. See [`io`] for files,
-//! [`segment`] for what is on disk, [`scan`] for reading it.
+//! Place in the flow: `ingest` appends decoded requests to a [`Store`], `query` scans its [`View`]s.
+//!
+//! - [`Store`]: claim, append, view, flush, compact, status
+//! - [`wal`], `head`, [`segment`], [`metric`]: the levels that a row passes
+//! - `catalog`: which segments are true; `dedup`: which bodies are known
+//! - `publish`: the one place where a view changes; `maintain`: what happens in the background
+//! - [`scan`]: reading a view; [`io`]: every file and sync call
 pub mod cache;
+mod catalog;
+mod core;
+mod dedup;
 mod error;
+mod head;
 pub mod io;
+mod maintain;
 pub mod metric;
+mod open;
+mod options;
+mod publish;
 pub mod scan;
 pub mod segment;
+mod status;
+mod store;
+#[cfg(test)]
+mod tests;
+mod view;
+pub mod wal;
 
+pub use cache::Cache;
+pub use dedup::{Claim, Ticket};
 pub use error::{Error, ErrorKind, Result};
+pub use head::{HeadBatch, HeadSlice, Heads};
+pub use options::{Retention, StoreOptions};
+pub use status::{
+    BacklogStatus, Counters, LevelStatus, Progress, Quarantined, SignalStatus, StoreStatus,
+};
+pub use store::Store;
+pub use view::{MetricTier, Tier, View};
+pub use wal::{DecodeFn, Encoding, Format, Reply, WalRecord};

@@ -8,6 +8,8 @@
 //! Nothing here decides *when* to sync; the WAL and the flush do.
 mod disk;
 mod segment_store;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use disk::{Disk, DiskFile, LocalDisk, lock_folder, random_bytes};
 pub use segment_store::{SegmentFile, SegmentSink, SegmentStore};

@@ -44,7 +44,15 @@ impl SegmentStore {
     pub fn create(&self, name: &str) -> Result<SegmentSink> {
         let path = self.folder.join(name);
         let file = self.disk.create(&path).map_err(|err| Error::file("create", &path, &err))?;
-        Ok(SegmentSink { path, file, buffer: Vec::new(), bytes: 0, written: 0, crc32c: 0 })
+        Ok(SegmentSink {
+            path,
+            file,
+            buffer: Vec::new(),
+            bytes: 0,
+            written: 0,
+            crc32c: 0,
+            error: None,
+        })
     }
 
     /// Makes the names of new files durable.
@@ -154,6 +162,8 @@ pub struct SegmentSink {
     bytes: u64,
     written: u64,
     crc32c: u32,
+    /// The first failed write, before an encoder wraps it.
+    error: Option<Error>,
 }
 
 impl SegmentSink {
@@ -167,6 +177,11 @@ impl SegmentSink {
         self.crc32c
     }
 
+    /// Why a write failed, if one did: encoders wrap the error beyond recognition.
+    pub fn error(&self) -> Option<Error> {
+        self.error.clone()
+    }
+
     /// Writes what is buffered and makes the file durable. The folder is synced apart.
     pub fn sync(&mut self) -> Result<()> {
         self.drain()
@@ -175,7 +190,9 @@ impl SegmentSink {
     }
 
     fn drain(&mut self) -> io::Result<()> {
-        self.file.write_all_at(&self.buffer, self.written)?;
+        self.file.write_all_at(&self.buffer, self.written).inspect_err(|err| {
+            self.error = Some(Error::file("write", &self.path, err));
+        })?;
         self.written += self.buffer.len() as u64;
         self.buffer.clear();
         Ok(())

@@ -1,0 +1,79 @@
+//! What is logged: one request body as it was received, with what is needed to decode it again.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use throughline_model::Signal;
+use throughline_model::batch::Decoded;
+
+/// The format of a logged body. Numbers are stored; they never change their meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Format {
+    /// An OTLP export request in protobuf.
+    OtlpProtobuf = 1,
+    /// An OTLP export request in JSON.
+    OtlpJson = 2,
+}
+
+impl Format {
+    /// The format of a stored number, if it is one.
+    pub fn from_u8(number: u8) -> Option<Self> {
+        [Format::OtlpProtobuf, Format::OtlpJson].into_iter().find(|f| *f as u8 == number)
+    }
+}
+
+/// How a logged body is compressed. Numbers are stored; they never change their meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Encoding {
+    /// Not at all.
+    Identity = 0,
+    /// RFC 1952.
+    Gzip = 1,
+    /// RFC 8878.
+    Zstd = 2,
+    /// RFC 1950, which HTTP calls deflate.
+    Deflate = 3,
+}
+
+impl Encoding {
+    /// The encoding of a stored number, if it is one.
+    pub fn from_u8(number: u8) -> Option<Self> {
+        use Encoding::{Deflate, Gzip, Identity, Zstd};
+        [Identity, Gzip, Zstd, Deflate].into_iter().find(|e| *e as u8 == number)
+    }
+}
+
+/// A request body to be logged, and what comes out of the log on replay.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WalRecord {
+    /// What the body carries.
+    pub signal: Signal,
+    /// Whose it is.
+    pub tenant: Arc<str>,
+    /// The body's format.
+    pub format: Format,
+    /// The body's compression.
+    pub encoding: Encoding,
+    /// When the request arrived.
+    pub received_at_ns: i64,
+    /// [`crate::Store::body_hash`] of the inflated body.
+    pub body_hash: u128,
+    /// The body as received.
+    pub body: Bytes,
+}
+
+/// Decodes a logged body again: inflates it (capped) and builds columns. Must be deterministic and
+/// accept whatever was acknowledged.
+pub type DecodeFn = Arc<dyn Fn(&WalRecord) -> throughline_model::Result<Decoded> + Send + Sync>;
+
+/// What a sender was told of its request; a repeated request gets the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reply {
+    /// Items refused for ever.
+    pub rejected: u64,
+    /// Why; empty if none was.
+    pub message: String,
+}
