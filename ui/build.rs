@@ -96,7 +96,7 @@ fn build(root: &Path, dist: &Path) -> BuildResult<()> {
     let wanted = read_or_empty(&root.join("package-lock.json"));
     let installed = root.join("node_modules/.throughline-lock.json");
     if read_or_empty(&installed) != wanted {
-        npm(root, &["ci", "--no-audit", "--no-fund"])?;
+        npm(root, &["ci", "--include=dev", "--no-audit", "--no-fund"])?;
         fs::write(&installed, wanted)
             .map_err(|error| format!("cannot write {}: {error}", installed.display()))?;
     }
