@@ -69,12 +69,20 @@ settings! {
     "otlp.grpc_address" otlp_grpc_address: SocketAddr = "127.0.0.1:4317";
     /// OTLP over HTTP, protobuf and JSON.
     "otlp.http_address" otlp_http_address: SocketAddr = "127.0.0.1:4318";
-    /// Largest request as it arrives, compressed or not: 413, RESOURCE_EXHAUSTED.
+    /// Largest request, inflated: beyond it 413, RESOURCE_EXHAUSTED.
     "otlp.request_bytes_max" otlp_request_bytes_max: ByteSize = "64MiB";
-    /// Largest request after decompression.
-    "otlp.inflated_bytes_max" otlp_inflated_bytes_max: ByteSize = "256MiB";
-    /// Largest ratio of inflated to compressed bytes, counted from the first MiB on.
+    /// How many times its size a compressed request may inflate to, once it is past 1 MiB.
     "otlp.inflate_ratio_max" otlp_inflate_ratio_max: usize = "1000";
+    /// Requests that may wait for room in `memory.in_flight`; more are refused at once.
+    "otlp.waiting_requests_max" otlp_waiting_requests_max: usize = "512";
+    /// How long a request may wait for room before it is refused as overload.
+    "otlp.waiting_timeout" otlp_waiting_timeout: Duration = "5s";
+    /// How long a client may pause while it sends a request.
+    "otlp.pause_timeout" otlp_pause_timeout: Duration = "10s";
+    /// How long a client may take to send a request.
+    "otlp.request_timeout" otlp_request_timeout: Duration = "60s";
+    /// Origins whose browsers may export; `*` for any.
+    "otlp.cors_origins" otlp_cors_origins: Vec<String> = "*";
 
     /// PEM file with the certificate chain. Set both files, and every port speaks TLS.
     "tls.certificate_file" tls_certificate_file: Option<PathBuf> = "";
@@ -87,7 +95,7 @@ settings! {
     /// Open connections on all ports together; more wait unaccepted.
     "server.connections_max" server_connections_max: usize = "4096";
     /// Time for a client to send the head of a request, and to shake hands over TLS.
-    "server.header_timeout" server_header_timeout: Duration = "10s";
+    "server.header_timeout" server_header_timeout: Duration = "30s";
     /// Time for requests in flight to end at shutdown before their connections are closed.
     "server.drain_timeout" server_drain_timeout: Duration = "30s";
 
@@ -95,15 +103,15 @@ settings! {
     "memory.in_flight" memory_in_flight: ByteSize = "64MiB";
     /// Rows not yet in segments, of all signals.
     "memory.heads" memory_heads: ByteSize = "160MiB";
-    /// Operators of running queries.
+    /// Running queries, all together.
     "memory.query" memory_query: ByteSize = "128MiB";
-    /// Flush and compaction.
-    "memory.compaction" memory_compaction: ByteSize = "96MiB";
-    /// Segment indexes and pages kept for queries.
+    /// Segment indexes, filters and pages kept for queries.
     "memory.caches" memory_caches: ByteSize = "64MiB";
+    /// How long a request waits for room in the heads before it is refused as overload.
+    "memory.heads_timeout" memory_heads_timeout: Duration = "2s";
 
     /// How long the log's committer gathers requests for one sync.
-    "wal.window" wal_window: Duration = "4ms";
+    "wal.window" wal_window: Duration = "2ms";
     /// Bytes that end the window early.
     "wal.window_bytes" wal_window_bytes: ByteSize = "1MiB";
     /// Size of a log file, allocated ahead.
@@ -116,6 +124,9 @@ settings! {
     /// Oldest metric point in the head before it is flushed.
     "flush.metrics_age" flush_metrics_age: Duration = "5m";
 
+    /// A head that got nothing for so long is flushed before its age.
+    "flush.idle" flush_idle: Duration = "30s";
+
     /// How long a repeated request is recognised.
     "dedup.window" dedup_window: Duration = "15m";
     /// How many requests are remembered.
@@ -127,19 +138,26 @@ settings! {
     "retention.logs" retention_logs: Option<Duration> = "forever";
     /// Age at which metric points are deleted.
     "retention.metrics" retention_metrics: Option<Duration> = "forever";
-    /// Share of the file system in use at which the oldest segments are deleted.
+    /// Share of the disk, as found free or ours at the start, that segments may fill before the
+    /// oldest are deleted.
     "disk.high_water" disk_high_water: Share = "90%";
     /// Free space below which writes are refused as overload.
-    "disk.reserve" disk_reserve: ByteSize = "512MiB";
+    "disk.reserve" disk_reserve: ByteSize = "256MiB";
+    /// Bytes a second that the scrub reads to verify segments.
+    "disk.scrub_rate" disk_scrub_rate: ByteSize = "8MiB";
 
     /// Longest run of a query; a request may ask for less.
     "query.timeout" query_timeout: Duration = "30s";
     /// Bytes that one query may read from segments.
-    "query.bytes_max" query_bytes_max: ByteSize = "16GiB";
+    "query.bytes_max" query_bytes_max: ByteSize = "64GiB";
+    /// Memory of one query, out of `memory.query`.
+    "query.memory_max" query_memory_max: ByteSize = "96MiB";
     /// Rows that one answer may have.
     "query.rows_max" query_rows_max: usize = "1_000_000";
-    /// Queries that run at once; more wait for their turn within their timeout.
+    /// Queries that run at once.
     "query.concurrent_max" query_concurrent_max: usize = "8";
+    /// Queries that wait for their turn; more are refused.
+    "query.waiting_max" query_waiting_max: usize = "64";
 
     /// What the server logs about itself: `error`, `warn`, `info`, `debug`, `trace`, or
     /// directives such as `info,throughline_storage=debug`.

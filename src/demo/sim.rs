@@ -469,3 +469,6 @@ fn entry_name(entry: Entry) -> (String, Kind) {
         Entry::Timer(name) => (name.to_owned(), Kind::Internal),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,8 @@ use crate::harness::client::Client;
 use crate::harness::otlp::{self, ITEMS};
 
 const CYCLES: u64 = 50;
+/// Senders of each signal; sender k sends the bodies k, k + SENDERS, k + 2 × SENDERS …
+const SENDERS: u64 = 3;
 /// Longest life of a server between ready and killed.
 const LIFE_MS_MAX: u64 = 300;
 /// Bodies a sender may send in all, so that a fast machine does not run away.
@@ -50,19 +52,25 @@ const SIGNALS: [(&str, Build, &str); 3] = [
     ),
 ];
 
+type Acknowledged = [[Arc<AtomicU64>; SENDERS as usize]; 3];
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kill_9_loses_and_doubles_nothing() {
     let cycles = number("CRASH_CYCLES").unwrap_or(CYCLES);
     let mut random = StdRng::seed_from_u64(number("CRASH_SEED").unwrap_or(20_261_120));
     let folder = tempfile::tempdir().expect("a folder");
-    let acknowledged = [(); 3].map(|()| Arc::new(AtomicU64::new(0)));
+    // Bodies acknowledged, by signal and sender.
+    let acknowledged: Acknowledged =
+        [(); 3].map(|()| [(); SENDERS as usize].map(|()| Arc::new(AtomicU64::new(0))));
     let (server_now, server) = watch::channel(None::<Client>);
     let (stop_now, stop) = watch::channel(false);
     let senders: Vec<_> = SIGNALS
         .iter()
         .zip(&acknowledged)
-        .map(|((path, build, _), done)| {
-            tokio::spawn(sender(path, *build, server.clone(), stop.clone(), done.clone()))
+        .flat_map(|((path, build, _), done)| (0..SENDERS).zip(done).map(move |n| (path, build, n)))
+        .map(|(path, build, (first, done))| {
+            let bodies = (first..BODIES_MAX).step_by(SENDERS as usize);
+            tokio::spawn(sender(path, *build, bodies, server.clone(), stop.clone(), done.clone()))
         })
         .collect();
     for cycle in 0..cycles {
@@ -71,7 +79,7 @@ async fn kill_9_loses_and_doubles_nothing() {
         tokio::time::sleep(Duration::from_millis(random.random_range(0..LIFE_MS_MAX))).await;
         running.kill().await;
         if cycle % 10 == 9 {
-            let so_far: Vec<_> = acknowledged.iter().map(|n| n.load(Ordering::SeqCst)).collect();
+            let so_far = acknowledged.each_ref().map(total);
             eprintln!("cycle {}: {so_far:?} bodies acknowledged", cycle + 1);
         }
     }
@@ -89,15 +97,16 @@ async fn kill_9_loses_and_doubles_nothing() {
     check(&again.client, &acknowledged).await;
 }
 
-/// Sends bodies 0, 1, 2 …, each until it is acknowledged; after `stop`, only finishes the open one.
+/// Sends bodies, each until it is acknowledged; after `stop`, only finishes the open one.
 async fn sender(
     path: &str,
     build: Build,
+    bodies: impl Iterator<Item = u64>,
     mut server: watch::Receiver<Option<Client>>,
     stop: watch::Receiver<bool>,
     done: Arc<AtomicU64>,
 ) {
-    for body in 0..BODIES_MAX {
+    for body in bodies {
         let bytes = build(body);
         loop {
             let client = server.borrow_and_update().clone();
@@ -118,7 +127,7 @@ async fn sender(
                 Err(_) => server.changed().await.expect("the test goes on"),
             }
         }
-        done.store(body + 1, Ordering::SeqCst);
+        done.fetch_add(1, Ordering::SeqCst);
         if *stop.borrow() {
             return;
         }
@@ -126,9 +135,9 @@ async fn sender(
 }
 
 /// Every acknowledged body is there with all its items, once.
-async fn check(client: &Client, acknowledged: &[Arc<AtomicU64>; 3]) {
+async fn check(client: &Client, acknowledged: &Acknowledged) {
     for ((path, _, query), done) in SIGNALS.iter().zip(acknowledged) {
-        let bodies = done.load(Ordering::SeqCst);
+        let bodies = total(done);
         assert!(bodies > 0, "{path}: nothing was acknowledged");
         let found: BTreeMap<u64, (u64, u64)> = client
             .sql(query)
@@ -142,7 +151,12 @@ async fn check(client: &Client, acknowledged: &[Arc<AtomicU64>; 3]) {
                 (body, (row["n"].as_u64().expect("n"), row["d"].as_u64().expect("d")))
             })
             .collect();
-        let wrong: Vec<_> = (0..bodies)
+        let sent_by = |sender: u64| {
+            let count = done[sender as usize].load(Ordering::SeqCst);
+            (0..count).map(move |n| sender + n * SENDERS)
+        };
+        let wrong: Vec<_> = (0..SENDERS)
+            .flat_map(sent_by)
             .filter(|body| found.get(body) != Some(&(ITEMS, ITEMS)))
             .map(|body| (body, found.get(&body)))
             .take(5)
@@ -153,6 +167,10 @@ async fn check(client: &Client, acknowledged: &[Arc<AtomicU64>; 3]) {
         );
         assert_eq!(found.len() as u64, bodies, "{path}: more bodies than were sent");
     }
+}
+
+fn total(done: &[Arc<AtomicU64>; SENDERS as usize]) -> u64 {
+    done.iter().map(|n| n.load(Ordering::SeqCst)).sum()
 }
 
 fn number(name: &str) -> Option<u64> {

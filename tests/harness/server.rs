@@ -1,6 +1,6 @@
 //! The real binary as a child process.
 
-use std::net::TcpListener;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -33,9 +33,8 @@ impl Server {
         server
     }
 
-    /// Starts the server without waiting for it.
+    /// Starts the server and waits only until its ports are open, which it says on its output.
     pub fn spawn(data_dir: &Path, settings: &[(&str, &str)]) -> Server {
-        let [http, otlp_http, otlp_grpc] = free_addresses();
         let mut command = Command::new(env!("CARGO_BIN_EXE_throughline"));
         // The server refuses variables it does not know; the tests have some of their own.
         let ours =
@@ -43,17 +42,24 @@ impl Server {
         for name in ours {
             command.env_remove(name);
         }
-        let child = command
+        let mut child = command
             .arg("serve")
             .arg("--data-dir")
             .arg(data_dir)
-            .args(["--http", &http, "--otlp-http", &otlp_http, "--otlp-grpc", &otlp_grpc])
+            .args(["--http", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0"])
+            .args(["--otlp-grpc", "127.0.0.1:0"])
             .envs(settings.iter().copied())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .expect("the binary starts");
-        Server { child, client: Client::new(&http, &otlp_http), otlp_grpc }
+        let line = first_line(&mut child);
+        let address = |name: &str| {
+            let found = line.split_whitespace().find_map(|part| part.strip_prefix(name));
+            found.unwrap_or_else(|| panic!("no {name} in '{line}'")).to_owned()
+        };
+        let client = Client::new(&address("http="), &address("otlp_http="));
+        Server { child, client, otlp_grpc: address("otlp_grpc=") }
     }
 
     /// Waits until `/-/ready` says so.
@@ -103,7 +109,14 @@ pub fn find<'a>(json: &'a serde_json::Value, key: &str) -> Option<&'a serde_json
     object.get(key).or_else(|| object.values().find_map(|value| find(value, key)))
 }
 
-fn free_addresses() -> [String; 3] {
-    let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-    listeners.map(|listener| listener.local_addr().expect("bound").to_string())
+// The server binds free ports and says which: two tests never meet on one.
+fn first_line(child: &mut Child) -> String {
+    let output = child.stdout.take().expect("the output is piped");
+    let output = output.into_owned_fd().expect("a pipe");
+    let mut output = BufReader::new(std::fs::File::from(output));
+    let mut line = String::new();
+    output.read_line(&mut line).expect("the server speaks");
+    // Whatever else it prints is read on, so that the pipe never fills.
+    std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
+    line
 }

@@ -73,7 +73,7 @@ pub const OPERATIONS: &[Operation] = &[
         entry: Grpc("shop.catalog.v1.Catalog", "BatchGet"),
         own_ms: 1.5,
         steps: &[Sql("SELECT", "products", "SELECT * FROM products WHERE id = ANY($1)", 5.0)],
-        lines: &[],
+        lines: &[line(Done, DEBUG, 0.5, "loaded {items} products for \"{query}\"")],
     },
     Operation {
         key: "reviews.list",
@@ -255,7 +255,10 @@ pub const OPERATIONS: &[Operation] = &[
             "SELECT warehouse, quantity FROM stock WHERE product_id = $1",
             2.4,
         )],
-        lines: &[line(Done, WARN, 0.02, "stock of {product} is low: {items} left")],
+        lines: &[
+            line(Done, DEBUG, 0.4, "stock of {product}: {items} in warehouse north"),
+            line(Done, WARN, 0.02, "stock of {product} is low: {items} left"),
+        ],
     },
     Operation {
         key: "inventory.reserve",

@@ -93,7 +93,7 @@ pub const OPERATIONS: &[Operation] = &[
                 Call("cart.get", 0.7),
             ]),
         ],
-        lines: &[],
+        lines: &[line(Done, INFO, 1.0, "{ip} \"GET /api/home\" 200 {ms} ms session={session}")],
     },
     Operation {
         key: "gateway.product",
@@ -108,7 +108,15 @@ pub const OPERATIONS: &[Operation] = &[
                 Call("recommendations.similar", 0.8),
             ]),
         ],
-        lines: &[line(Failed, ERROR, 0.8, "upstream error for /api/products/{product}")],
+        lines: &[
+            line(
+                Done,
+                INFO,
+                1.0,
+                "{ip} \"GET /api/products/{product}\" 200 {ms} ms session={session}",
+            ),
+            line(Failed, ERROR, 0.8, "upstream error for /api/products/{product}"),
+        ],
     },
     Operation {
         key: "gateway.search",
@@ -116,7 +124,7 @@ pub const OPERATIONS: &[Operation] = &[
         entry: Http("GET", "/api/search"),
         own_ms: 1.5,
         steps: &[Call("auth.validate", 0.5), Call("search.query", 1.0)],
-        lines: &[],
+        lines: &[line(Done, INFO, 1.0, "{ip} \"GET /api/search\" 200 {ms} ms session={session}")],
     },
     Operation {
         key: "gateway.add_to_cart",
@@ -124,7 +132,12 @@ pub const OPERATIONS: &[Operation] = &[
         entry: Http("POST", "/api/cart/items"),
         own_ms: 1.5,
         steps: &[Call("auth.validate", 1.0), Call("cart.add", 1.0)],
-        lines: &[],
+        lines: &[line(
+            Done,
+            INFO,
+            1.0,
+            "{ip} \"POST /api/cart/items\" 200 {ms} ms session={session}",
+        )],
     },
     Operation {
         key: "gateway.login",
@@ -132,7 +145,7 @@ pub const OPERATIONS: &[Operation] = &[
         entry: Http("POST", "/api/login"),
         own_ms: 1.5,
         steps: &[Call("auth.login", 1.0)],
-        lines: &[],
+        lines: &[line(Done, INFO, 1.0, "{ip} \"POST /api/login\" 200 {ms} ms session={session}")],
     },
     Operation {
         key: "gateway.checkout",
