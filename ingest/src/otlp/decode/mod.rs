@@ -8,8 +8,6 @@ mod common;
 mod logs;
 mod metrics;
 mod points;
-#[cfg(test)]
-mod tests;
 mod traces;
 pub mod wire;
 

@@ -1,4 +1,4 @@
-//! Cases that the differential tests (in `tests/`) do not reach by chance.
+//! Cases that the differential tests do not reach by chance.
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{
@@ -11,7 +11,7 @@ use throughline_model::batch::{Batch, Decoded};
 use throughline_model::span::read_spans;
 use throughline_model::{Signal, Value};
 
-use super::decode_request;
+use crate::otlp::decode::decode_request;
 
 fn decode(request: &[u8]) -> Decoded {
     decode_request(Signal::Traces, request, 0).expect("well-formed")

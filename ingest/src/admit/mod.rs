@@ -1,0 +1,251 @@
+//! From a request's body to its acknowledgement, the same for every protocol:
+//!
+//! ```text
+//! permit in bytes → (body read) → inflate, capped → hash → known? answer as before
+//!                                → decode to columns → WAL, group commit, head → answer
+//! ```
+
+mod inflate;
+mod limits;
+mod permit;
+mod stats;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use throughline_model::Signal;
+use throughline_model::time::Clock;
+use throughline_storage::{Claim, Encoding, Format, Reply, Store, WalRecord};
+use tokio_util::task::TaskTracker;
+
+pub use inflate::{InflateLimits, REPLAY_LIMITS, inflate};
+pub use limits::IngestLimits;
+pub use permit::{Permit, Room};
+pub use stats::{Acknowledged, DURATION_BOUNDS_MS, IngestStats, SignalCounts};
+
+use crate::otlp;
+use crate::{Error, ErrorKind, Result};
+
+/// The tenant of requests that name none.
+pub const DEFAULT_TENANT: &str = "default";
+
+/// Bodies of at least this many bytes are inflated and decoded off the async workers.
+const BLOCKING_BYTES_MIN: usize = 64 << 10;
+/// What a compressed body is expected to inflate to, at first.
+const INFLATE_RATIO_EXPECTED: usize = 8;
+
+/// A request whose body has been read.
+#[derive(Debug)]
+pub struct Request {
+    /// What it carries.
+    pub signal: Signal,
+    /// The body's format.
+    pub format: Format,
+    /// The body's compression.
+    pub encoding: Encoding,
+    /// The body as received.
+    pub body: Bytes,
+    /// Room for the body; given back when the request is answered.
+    pub permit: Permit,
+}
+
+/// Takes requests in. Cheap to clone.
+#[derive(Clone)]
+pub struct Ingester {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    store: Store,
+    limits: IngestLimits,
+    clock: Arc<dyn Clock>,
+    tracker: TaskTracker,
+    room: Room,
+    stats: IngestStats,
+    tenant: Arc<str>,
+    serving: AtomicBool,
+    health: otlp::grpc::Health,
+}
+
+impl Ingester {
+    /// An ingester that serves at once. Tasks run on `tracker`, so that a shutdown can await them.
+    pub fn new(
+        store: Store,
+        limits: IngestLimits,
+        clock: Arc<dyn Clock>,
+        tracker: TaskTracker,
+    ) -> Self {
+        let waiting_max = Duration::from_millis(limits.waiting_ms_max);
+        let room = Room::new(
+            limits.in_flight_bytes_max.max(limits.body_bytes_max),
+            limits.waiting_requests_max,
+            waiting_max,
+        );
+        let shared = Shared {
+            store,
+            limits,
+            clock,
+            tracker,
+            room,
+            stats: IngestStats::default(),
+            tenant: DEFAULT_TENANT.into(),
+            serving: AtomicBool::new(true),
+            health: otlp::grpc::Health::serving(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// The settings.
+    pub fn limits(&self) -> &IngestLimits {
+        &self.shared.limits
+    }
+
+    /// The counters.
+    pub fn stats(&self) -> &IngestStats {
+        &self.shared.stats
+    }
+
+    /// Room for bodies: what is taken, who waits.
+    pub fn room(&self) -> &Room {
+        &self.shared.room
+    }
+
+    pub(crate) fn health(&self) -> &otlp::grpc::Health {
+        &self.shared.health
+    }
+
+    /// Turns new requests away from now on (`false`), or takes them again. `grpc.health.v1` says the
+    /// same. Requests in flight are finished.
+    pub async fn set_serving(&self, serving: bool) {
+        self.shared.serving.store(serving, Ordering::Release);
+        self.shared.health.set(serving).await;
+    }
+
+    /// Takes room for a body before it is read: `body_len` as announced, if it was.
+    pub async fn admit(&self, body_len: Option<usize>, encoding: Encoding) -> Result<Permit> {
+        if !self.shared.serving.load(Ordering::Acquire) {
+            return Err(Error::new(ErrorKind::Unavailable, "the server is shutting down"));
+        }
+        let limit = self.shared.limits.body_bytes_max;
+        if body_len.is_some_and(|len| len > limit) {
+            return Err(self.too_large(body_len.unwrap_or_default()));
+        }
+        let expected = match encoding {
+            Encoding::Identity => body_len.unwrap_or(0),
+            _ => body_len.unwrap_or(0).saturating_mul(INFLATE_RATIO_EXPECTED),
+        };
+        self.shared.room.take(expected.min(limit)).await
+    }
+
+    /// The refusal of a body of `len` bytes or more.
+    pub(crate) fn too_large(&self, len: usize) -> Error {
+        let limit = self.shared.limits.body_bytes_max;
+        Error::too_large(format!("the body has {len} bytes or more, the limit is {limit}"))
+    }
+
+    /// Makes a request durable and visible, and returns what its sender is to be told.
+    ///
+    /// The work goes on if the caller goes away: what was begun is finished, and its repetition gets
+    /// its answer.
+    pub async fn accept(&self, request: Request) -> Result<Reply> {
+        let this = self.clone();
+        let (signal, began) = (request.signal, Instant::now());
+        let task = self.shared.tracker.spawn(async move { this.process(request).await });
+        let result = match task.await {
+            Ok(result) => result,
+            Err(err) => {
+                tracing::error!(%signal, %err, "a request could not be processed");
+                Err(Error::new(ErrorKind::Internal, "the request could not be processed"))
+            }
+        };
+        match result {
+            Ok((reply, acknowledged)) => {
+                self.shared.stats.acknowledged(signal, &acknowledged);
+                self.shared.stats.took(signal, began.elapsed());
+                Ok(reply)
+            }
+            Err(err) => Err(err),
+        }
+    }
+
+    async fn process(&self, request: Request) -> Result<(Reply, Acknowledged)> {
+        let Request { signal, format, encoding, body, permit } = request;
+        let shared = &self.shared;
+        let mut acknowledged =
+            Acknowledged { body_bytes: body.len() as u64, ..Acknowledged::default() };
+        if body.is_empty() {
+            return Ok((Reply::default(), acknowledged)); // an empty request is a request
+        }
+        let (inflated, _permit) = self.inflate(encoding, body.clone(), permit).await?;
+        acknowledged.inflated_bytes = inflated.len() as u64;
+        if inflated.is_empty() {
+            return Ok((Reply::default(), acknowledged));
+        }
+        let body_hash = shared.store.body_hash(signal, &shared.tenant, &inflated);
+        let ticket = match shared.store.claim(signal, &shared.tenant, body_hash).await? {
+            Claim::Known(reply) => {
+                acknowledged.repeated = true;
+                return Ok((reply, acknowledged));
+            }
+            Claim::New(ticket) => ticket,
+        };
+        let received_at_ns = shared.clock.now_ns();
+        let decoded = self
+            .off_workers(inflated.len(), move || {
+                otlp::decode_inflated(signal, format, &inflated, received_at_ns)
+            })
+            .await??;
+        acknowledged.items_accepted = decoded.batch.len() as u64;
+        acknowledged.items_rejected = decoded.rejected;
+        if decoded.batch.is_empty() {
+            // Nothing to keep: the answer follows from the body alone, again and again.
+            let reply = Reply { rejected: decoded.rejected, message: decoded.message };
+            return Ok((reply, acknowledged));
+        }
+        let tenant = shared.tenant.clone();
+        let record =
+            WalRecord { signal, tenant, format, encoding, received_at_ns, body_hash, body };
+        let reply = shared.store.append(ticket, record, decoded).await?;
+        Ok((reply, acknowledged))
+    }
+
+    /// Inflates a body. The permit travels to where that happens, and back.
+    async fn inflate(
+        &self,
+        encoding: Encoding,
+        body: Bytes,
+        mut permit: Permit,
+    ) -> Result<(Bytes, Permit)> {
+        let limits = InflateLimits {
+            bytes_max: self.shared.limits.body_bytes_max,
+            ratio_max: self.shared.limits.inflate_ratio_max,
+        };
+        let work_bytes = match encoding {
+            Encoding::Identity => 0,
+            _ => body.len().saturating_mul(INFLATE_RATIO_EXPECTED),
+        };
+        self.off_workers(work_bytes, move || {
+            let grow = |bytes: usize| permit.grow_to(bytes.min(limits.bytes_max));
+            let inflated = inflate(encoding, &body, limits, grow)?;
+            Ok((inflated, permit))
+        })
+        .await?
+    }
+
+    /// Runs `work` where it does not hold up others: in place if it is small.
+    async fn off_workers<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T> {
+        if bytes < BLOCKING_BYTES_MIN {
+            return Ok(work());
+        }
+        self.shared.tracker.spawn_blocking(work).await.map_err(|err| {
+            tracing::error!(%err, "a request could not be decoded");
+            Error::new(ErrorKind::Internal, "the request could not be decoded")
+        })
+    }
+}

@@ -1,0 +1,234 @@
+//! OTLP over gRPC: `Export` of the three services, and `grpc.health.v1`.
+//!
+//! The messages are framed by hand, over the same HTTP/2 server as everything else: the permit must be
+//! taken before a message is inflated, the limits must answer in OTLP's words, and the bodies go to the
+//! log as they came (docs/adr/0004-grpc-framing.md).
+//!
+//! ```text
+//! request body := message of one    message := u8 compressed? | u32 BE length | bytes
+//! ```
+
+use std::future::ready;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::post;
+use base64::Engine;
+use bytes::{BufMut, Bytes, BytesMut};
+use futures::FutureExt;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::{HeaderName, StatusCode};
+use http_body_util::{BodyExt, Full};
+use throughline_model::Signal;
+use throughline_storage::{Encoding, Format, Reply};
+use tonic::service::Routes;
+use tonic_health::ServingStatus;
+use tonic_health::pb::health_server::HealthServer;
+use tonic_health::server::{HealthReporter, HealthService};
+
+use super::body::BodyReader;
+use super::reply;
+use crate::admit::{Ingester, Request};
+use crate::{Error, ErrorKind, Result};
+
+const PREFIX_BYTES: usize = 5;
+const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+const GRPC_STATUS_DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
+const ENCODINGS: HeaderValue = HeaderValue::from_static("identity,gzip,zstd,deflate");
+
+fn service(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Traces => "opentelemetry.proto.collector.trace.v1.TraceService",
+        Signal::Logs => "opentelemetry.proto.collector.logs.v1.LogsService",
+        Signal::Metrics => "opentelemetry.proto.collector.metrics.v1.MetricsService",
+    }
+}
+
+/// The three Export methods and the health service. Other methods are UNIMPLEMENTED.
+pub fn grpc_routes(ingester: Ingester) -> Router {
+    let health = HealthService::from_health_reporter(ingester.health().reporter.clone());
+    let mut exports = Router::new();
+    for signal in Signal::ALL {
+        let handler = move |State(ingester): State<Ingester>, request: http::Request<Body>| {
+            export(ingester, signal, request)
+        };
+        exports = exports.route(&format!("/{}/Export", service(signal)), post(handler));
+    }
+    // tonic's router answers UNIMPLEMENTED to everything else.
+    Routes::new(HealthServer::new(health)).into_axum_router().merge(exports.with_state(ingester))
+}
+
+/// What `grpc.health.v1` says of the server as a whole and of each Export service.
+pub struct Health {
+    reporter: HealthReporter,
+}
+
+impl Health {
+    /// A health service that says SERVING.
+    pub fn serving() -> Self {
+        let health = Self { reporter: HealthReporter::new() };
+        // Nobody else has the reporter yet, so its lock is free and this is done at once.
+        let _ = health.set(true).now_or_never();
+        health
+    }
+
+    /// Changes what is said; watchers are told.
+    pub async fn set(&self, serving: bool) {
+        let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
+        self.reporter.set_service_status("", status).await;
+        for signal in Signal::ALL {
+            self.reporter.set_service_status(service(signal), status).await;
+        }
+    }
+}
+
+async fn export(ingester: Ingester, signal: Signal, request: http::Request<Body>) -> Response {
+    if !is_grpc(request.headers()) {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return response;
+    }
+    match take(&ingester, signal, request).await {
+        Ok(reply) => success(signal, &reply),
+        Err(err) => {
+            ingester.stats().refused(signal, err.kind());
+            tracing::debug!(%signal, kind = err.kind().name(), %err, "export refused");
+            refusal(&err)
+        }
+    }
+}
+
+fn is_grpc(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let rest = content_type.unwrap_or_default().strip_prefix("application/grpc");
+    match rest.map(|rest| rest.split(';').next().unwrap_or_default().trim()) {
+        Some("" | "+proto") => true,
+        Some(_) | None => false,
+    }
+}
+
+async fn take(ingester: &Ingester, signal: Signal, request: http::Request<Body>) -> Result<Reply> {
+    let (head, body) = request.into_parts();
+    let declared = encoding(&head.headers)?;
+    let mut reader = BodyReader::new(body, ingester.limits());
+    let mut buffer = BytesMut::new();
+    let (compressed, len) = loop {
+        if let Some((prefix, _)) = buffer.split_first_chunk::<PREFIX_BYTES>() {
+            let [compressed, len @ ..] = *prefix;
+            break (compressed, u32::from_be_bytes(len) as usize);
+        }
+        match reader.chunk().await? {
+            Some(chunk) => buffer.extend_from_slice(&chunk),
+            None => return Err(Error::malformed("the request ends before its message")),
+        }
+    };
+    let encoding = match (compressed, declared) {
+        (0, _) => Encoding::Identity,
+        (1, Encoding::Identity) => {
+            return Err(Error::malformed("a compressed message without grpc-encoding"));
+        }
+        (1, declared) => declared,
+        (flag, _) => return Err(Error::malformed(format!("compression flag {flag} is unknown"))),
+    };
+    let permit = match ingester.admit(Some(len), encoding).await {
+        Ok(permit) => permit,
+        Err(err) => {
+            if err.kind() == ErrorKind::TooLarge {
+                reader.drain().await;
+            }
+            return Err(err);
+        }
+    };
+    let body = read_message(&mut reader, buffer, len).await?;
+    let format = Format::OtlpProtobuf;
+    ingester.accept(Request { signal, format, encoding, body, permit }).await
+}
+
+/// The message of `len` bytes whose prefix, and perhaps more, is in `buffer`.
+async fn read_message(reader: &mut BodyReader, mut buffer: BytesMut, len: usize) -> Result<Bytes> {
+    let whole = PREFIX_BYTES + len;
+    buffer.reserve(whole.saturating_sub(buffer.len()));
+    loop {
+        if buffer.len() > whole {
+            return Err(Error::malformed("more than one message in a request of one"));
+        }
+        match reader.chunk().await? {
+            Some(chunk) => buffer.extend_from_slice(&chunk),
+            None => break,
+        }
+    }
+    if buffer.len() != whole {
+        return Err(Error::malformed(format!(
+            "a message of {len} bytes was announced, {} came",
+            buffer.len() - PREFIX_BYTES
+        )));
+    }
+    Ok(buffer.freeze().slice(PREFIX_BYTES..))
+}
+
+fn encoding(headers: &HeaderMap) -> Result<Encoding> {
+    match headers.get(GRPC_ENCODING).map(HeaderValue::as_bytes) {
+        None | Some(b"identity") => Ok(Encoding::Identity),
+        Some(b"gzip") => Ok(Encoding::Gzip),
+        Some(b"zstd") => Ok(Encoding::Zstd),
+        Some(b"deflate") => Ok(Encoding::Deflate),
+        Some(other) => Err(Error::new(
+            ErrorKind::Unsupported,
+            format!("grpc-encoding '{}' is not supported", String::from_utf8_lossy(other)),
+        )),
+    }
+}
+
+fn success(signal: Signal, reply: &Reply) -> Response {
+    let message = reply::export_response(Format::OtlpProtobuf, signal, reply);
+    let mut framed = BytesMut::with_capacity(PREFIX_BYTES + message.len());
+    framed.put_u8(0);
+    framed.put_u32(message.len() as u32);
+    framed.extend_from_slice(&message);
+    let mut trailers = HeaderMap::new();
+    trailers.insert(GRPC_STATUS, HeaderValue::from_static("0"));
+    let body = Full::new(framed.freeze()).with_trailers(ready(Some(Ok(trailers))));
+    grpc_response(Body::new(body))
+}
+
+/// A refusal is a response of headers only.
+fn refusal(err: &Error) -> Response {
+    let mut response = grpc_response(Body::empty());
+    let headers = response.headers_mut();
+    headers.insert(GRPC_STATUS, HeaderValue::from(reply::code(err.kind()) as i32));
+    let message = percent_encode(&err.to_string());
+    let details =
+        base64::engine::general_purpose::STANDARD_NO_PAD.encode(reply::status_details(err));
+    for (name, value) in [(GRPC_MESSAGE, message), (GRPC_STATUS_DETAILS, details)] {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(name, value);
+        }
+    }
+    response
+}
+
+fn grpc_response(body: Body) -> Response {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert(GRPC_ACCEPT_ENCODING, ENCODINGS);
+    response
+}
+
+/// `grpc-message` is percent-encoded: printable ASCII but `%` stands for itself.
+fn percent_encode(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'%' => out.push_str("%25"),
+            b' '..=b'~' => out.push(byte as char),
+            other => out.push_str(&format!("%{other:02X}")),
+        }
+    }
+    out
+}
