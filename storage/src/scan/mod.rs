@@ -11,20 +11,61 @@ mod plan;
 mod prune;
 mod run;
 pub(crate) mod single;
+#[cfg(test)]
+mod tests;
 mod trace;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use arrow::array::RecordBatch;
 use serde::{Deserialize, Serialize};
 use throughline_model::predicate::{Predicate, Target};
 use throughline_model::time::TimeRange;
+use throughline_model::{Signal, TraceId};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use run::ScanStream;
-pub(crate) use run::scan_rows;
+pub use run::{ScanStream, scan_tier};
+pub use trace::read_trace;
+
+use crate::Result;
+use crate::view::View;
+
+/// Scans the spans of a view. Must be called on a tokio runtime.
+pub fn scan_spans(view: Arc<View>, request: ScanRequest, context: ScanContext) -> ScanStream {
+    scan_tier(Signal::Traces, &view.spans, request, context)
+}
+
+/// Scans the log records of a view. Must be called on a tokio runtime.
+pub fn scan_logs(view: Arc<View>, request: ScanRequest, context: ScanContext) -> ScanStream {
+    scan_tier(Signal::Logs, &view.logs, request, context)
+}
+
+/// All spans of one trace: all columns of the item schema, or those asked for. Spans that are equal
+/// in id and content count once. `hint` leaves out segments outside a range of time.
+pub async fn trace_spans(
+    view: &Arc<View>,
+    id: TraceId,
+    columns: Option<Vec<ScanColumn>>,
+    hint: Option<TimeRange>,
+    context: &ScanContext,
+) -> Result<Vec<RecordBatch>> {
+    read_trace(Signal::Traces, &view.spans, id, columns, hint, context).await
+}
+
+/// All log records of one trace: all columns of the item schema, or those asked for. `hint` leaves
+/// out records outside a range of time.
+pub async fn trace_logs(
+    view: &Arc<View>,
+    id: TraceId,
+    columns: Option<Vec<ScanColumn>>,
+    hint: Option<TimeRange>,
+    context: &ScanContext,
+) -> Result<Vec<RecordBatch>> {
+    read_trace(Signal::Logs, &view.logs, id, columns, hint, context).await
+}
 
 /// A column of a scan's batches.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -22,7 +22,9 @@ use super::head::scan_batch;
 use super::newest::Held;
 use super::plan::{Guard, Plan};
 use super::{ScanContext, ScanOrder, ScanRequest, ScanStats, prune};
+use crate::head::Heads;
 use crate::segment::open::{Meter, Opened, Segment};
+use crate::view::Tier;
 use crate::{Error, ErrorKind, Result};
 
 /// Batches that wait for a slow reader.
@@ -50,11 +52,10 @@ impl Stream for ScanStream {
     }
 }
 
-/// Scans segments and head batches of one signal. Must be called on a tokio runtime.
-pub(crate) fn scan_rows(
+/// Scans the rows of one signal. Must be called on a tokio runtime.
+pub fn scan_tier(
     signal: Signal,
-    segments: Arc<Vec<Arc<Segment>>>,
-    heads: Vec<RecordBatch>,
+    tier: &Tier,
     request: ScanRequest,
     context: ScanContext,
 ) -> ScanStream {
@@ -70,20 +71,18 @@ pub(crate) fn scan_rows(
             return stream;
         }
     };
-    ScanStats::add(&context.stats.segments_total, segments.len() as u64);
+    ScanStats::add(&context.stats.segments_total, tier.segments.len() as u64);
     let job = Arc::new(Job {
         left: AtomicUsize::new(plan.limit.unwrap_or(usize::MAX)),
         plan,
-        todo: Mutex::new(Todo {
-            heads: heads.into(),
-            segments: segments.iter().cloned().collect(),
-        }),
+        heads: Mutex::new(Some(tier.heads.clone())),
+        todo: Mutex::new(tier.segments.iter().cloned().collect()),
         guard,
     });
     job.prune_segments();
     let workers = match job.plan.order {
         ScanOrder::NewestFirst => 1,
-        ScanOrder::Any => job.todo.lock().segments.len().clamp(1, WORKERS),
+        ScanOrder::Any => job.todo.lock().len().clamp(1, WORKERS),
     };
     for _ in 0..workers {
         let (job, sender) = (job.clone(), sender.clone());
@@ -100,15 +99,13 @@ pub(crate) fn scan_rows(
     stream
 }
 
-struct Todo {
-    heads: VecDeque<RecordBatch>,
-    segments: VecDeque<Arc<Segment>>,
-}
-
 struct Job {
     plan: Plan,
     guard: Arc<Guard>,
-    todo: Mutex<Todo>,
+    /// The heads, until a worker takes them.
+    heads: Mutex<Option<Heads<RecordBatch>>>,
+    /// The segments that no worker has taken.
+    todo: Mutex<VecDeque<Arc<Segment>>>,
     /// Rows that may still be handed out.
     left: AtomicUsize,
 }
@@ -123,27 +120,28 @@ impl Job {
     fn prune_segments(&self) {
         let time = self.plan.time;
         let mut todo = self.todo.lock();
-        let before = todo.segments.len();
-        todo.segments.retain(|s| time.overlaps(s.meta.min_time_ns, s.meta.max_time_ns));
-        let pruned = before - todo.segments.len();
+        let before = todo.len();
+        todo.retain(|s| time.overlaps(s.meta.min_time_ns, s.meta.max_time_ns));
+        let pruned = before - todo.len();
         ScanStats::add(&self.stats().segments_pruned_time, pruned as u64);
     }
 
     fn run_any(&self, sender: &Sender) -> Result<()> {
-        loop {
+        let heads = self.heads.lock().take().unwrap_or_default();
+        for batch in heads.iter() {
             self.guard.check()?;
             if self.left.load(Ordering::Relaxed) == 0 {
                 return Ok(());
             }
-            let Some(batch) = self.todo.lock().heads.pop_front() else { break };
-            if let Some((batch, _)) = scan_batch(&self.plan, &batch, self.stats())? {
+            if let Some((batch, _)) = scan_batch(&self.plan, batch, self.stats())? {
                 if !self.send(sender, batch)? {
                     return Ok(());
                 }
             }
         }
         loop {
-            let Some(segment) = self.todo.lock().segments.pop_front() else { return Ok(()) };
+            self.guard.check()?;
+            let Some(segment) = self.todo.lock().pop_front() else { return Ok(()) };
             let scanned = self.scan_segment(&segment, sender);
             match self.tolerate(&segment, scanned)? {
                 Some(true) | None => {}
@@ -252,19 +250,16 @@ impl Job {
     }
 
     fn run_newest(&self, sender: &Sender) -> Result<()> {
-        let todo = std::mem::replace(
-            &mut *self.todo.lock(),
-            Todo { heads: VecDeque::new(), segments: VecDeque::new() },
-        );
+        let segments = std::mem::take(&mut *self.todo.lock());
+        let heads = self.heads.lock().take().unwrap_or_default();
         let mut held = Held::new(self.plan.limit);
-        for batch in &todo.heads {
+        for batch in heads.iter() {
             self.guard.check()?;
             if let Some((batch, times)) = scan_batch(&self.plan, batch, self.stats())? {
                 held.add(batch, &times)?;
             }
         }
-        let mut units = todo
-            .segments
+        let mut units = segments
             .into_iter()
             .map(|segment| Unit { newest_ns: segment.meta.max_time_ns, segment, group: None })
             .collect::<BinaryHeap<_>>();

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::UInt32Type;
+use futures::StreamExt;
 use hashbrown::{HashMap, HashSet};
 use parquet::arrow::arrow_reader::RowSelection;
 use throughline_model::predicate::{Op, Operand, Predicate, Target};
@@ -20,15 +21,16 @@ use throughline_model::{Signal, TraceId};
 use super::group::trace_rows;
 use super::head::project;
 use super::plan::Guard;
-use super::{ScanColumn, ScanContext, ScanStats, prune};
+use super::run::scan_tier;
+use super::{ScanColumn, ScanContext, ScanOrder, ScanRequest, ScanStats, prune};
 use crate::segment::open::{Meter, Opened, Segment};
 use crate::segment::rows::{Assembler, Parents, item_columns};
+use crate::view::Tier;
 use crate::{Error, ErrorKind, Result};
 
 /// The spans of a trace: from heads and segments, identical ones collapsed.
-pub(crate) fn read_spans_of(
-    segments: &[Arc<Segment>],
-    heads: &[RecordBatch],
+fn read_spans_of(
+    tier: &Tier,
     id: TraceId,
     columns: Option<&[ScanColumn]>,
     hint: Option<TimeRange>,
@@ -37,14 +39,14 @@ pub(crate) fn read_spans_of(
     let all = item_columns(Signal::Traces);
     let wanted = columns.unwrap_or(&all);
     let mut found = Vec::new();
-    for batch in heads {
+    for batch in tier.heads.iter() {
         guard.check()?;
         if let Some(rows) = rows_of(batch, id)? {
             found.push(project(Signal::Traces, &rows, wanted)?);
         }
     }
-    ScanStats::add(&guard.stats.segments_total, segments.len() as u64);
-    for segment in segments {
+    ScanStats::add(&guard.stats.segments_total, tier.segments.len() as u64);
+    for segment in tier.segments.iter() {
         let meta = &segment.meta;
         if hint.is_some_and(|hint| !hint.overlaps(meta.min_time_ns, meta.max_time_ns)) {
             ScanStats::add(&guard.stats.segments_pruned_time, 1);
@@ -195,27 +197,50 @@ fn content(batch: &RecordBatch, row: usize) -> Result<Vec<u8>> {
     Ok(out)
 }
 
-/// The condition that a row belongs to a trace.
-pub(crate) fn of_trace(id: TraceId) -> Predicate {
-    Predicate {
-        target: Target::Column(col::TRACE_ID.to_owned()),
-        op: Op::Eq(Operand::Bytes(id.0.to_vec())),
-    }
-}
-
-/// Runs the reading of a trace off the async workers.
-pub(crate) async fn spans_of(
-    segments: Arc<Vec<Arc<Segment>>>,
-    heads: Vec<RecordBatch>,
+// Log records of a trace may lie in any row group; the scan knows how to find them.
+async fn read_logs_of(
+    tier: &Tier,
     id: TraceId,
     columns: Option<Vec<ScanColumn>>,
     hint: Option<TimeRange>,
     context: &ScanContext,
 ) -> Result<Vec<RecordBatch>> {
-    let guard = Guard::new(context);
-    let task = context.tracker.spawn_blocking(move || {
-        read_spans_of(&segments, &heads, id, columns.as_deref(), hint, &guard)
-    });
+    let of_trace = Predicate {
+        target: Target::Column(col::TRACE_ID.to_owned()),
+        op: Op::Eq(Operand::Bytes(id.0.to_vec())),
+    };
+    let request = ScanRequest {
+        columns: columns.unwrap_or_else(|| item_columns(Signal::Logs)),
+        predicates: vec![of_trace],
+        time: hint.unwrap_or(TimeRange::ALL),
+        order: ScanOrder::Any,
+        limit: None,
+    };
+    let mut stream = scan_tier(Signal::Logs, tier, request, context.clone());
+    let mut found = Vec::new();
+    while let Some(batch) = stream.next().await {
+        found.push(batch?);
+    }
+    Ok(found)
+}
+
+/// All rows of one trace: all columns, or those asked for.
+/// `hint` leaves out segments (of spans) or rows (of logs) outside a range of time.
+pub async fn read_trace(
+    signal: Signal,
+    tier: &Tier,
+    id: TraceId,
+    columns: Option<Vec<ScanColumn>>,
+    hint: Option<TimeRange>,
+    context: &ScanContext,
+) -> Result<Vec<RecordBatch>> {
+    if signal == Signal::Logs {
+        return read_logs_of(tier, id, columns, hint, context).await;
+    }
+    let (guard, tier) = (Guard::new(context), tier.clone());
+    let task = context
+        .tracker
+        .spawn_blocking(move || read_spans_of(&tier, id, columns.as_deref(), hint, &guard));
     task.await.map_err(|err| {
         Error::new(ErrorKind::Closed, format!("reading trace {id} did not finish: {err}"))
     })?

@@ -42,7 +42,6 @@ pub(crate) enum Parents {
 
 /// An attribute column of a batch, or none if it was not read because it holds nothing.
 pub(crate) struct AttributeArray<'a> {
-    pub key: &'a str,
     pub kind: AttributeKind,
     pub array: Option<&'a ArrayRef>,
 }
@@ -225,9 +224,7 @@ impl Assembler<'_> {
         let summary = &self.opened.index.summary;
         let columns = summary.columns[summary.columns_of(key)].iter();
         let array = |name: &str| file.column_by_name(name);
-        columns
-            .map(|c| AttributeArray { key: &c.key, kind: c.kind, array: array(&c.name()) })
-            .collect()
+        columns.map(|c| AttributeArray { kind: c.kind, array: array(&c.name()) }).collect()
     }
 
     fn attributes(&self, file: &RecordBatch) -> Result<ArrayRef> {

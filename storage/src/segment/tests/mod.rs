@@ -4,3 +4,4 @@ mod data;
 mod round_trip;
 
 pub(crate) use data::{Fixture, log_keys, random_logs, random_spans, span_keys};
+pub(crate) use round_trip::{context, tier};

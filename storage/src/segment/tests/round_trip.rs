@@ -13,6 +13,7 @@ use super::{Fixture, log_keys, random_logs, random_spans, span_keys};
 use crate::scan::{ScanContext, ScanOrder, ScanRequest, ScanStats};
 use crate::segment::rows::item_columns;
 use crate::segment::{Layout, Segment};
+use crate::{Heads, Tier};
 
 pub(crate) fn context() -> ScanContext {
     ScanContext {
@@ -22,6 +23,11 @@ pub(crate) fn context() -> ScanContext {
         stats: Arc::new(ScanStats::default()),
         tracker: TaskTracker::new(),
     }
+}
+
+pub(crate) fn tier(segments: &[Arc<Segment>], heads: &[RecordBatch]) -> Tier {
+    let heads = heads.iter().map(|batch| (Arc::from("default"), batch.clone(), 0));
+    Tier { segments: Arc::new(segments.to_vec()), heads: Heads::from_batches(heads) }
 }
 
 pub(crate) fn all_rows(signal: Signal, segments: &[Arc<Segment>]) -> Vec<RecordBatch> {
@@ -34,8 +40,7 @@ pub(crate) fn all_rows(signal: Signal, segments: &[Arc<Segment>]) -> Vec<RecordB
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(async {
-        let segments = Arc::new(segments.to_vec());
-        let stream = crate::scan::scan_rows(signal, segments, Vec::new(), request, context());
+        let stream = crate::scan::scan_tier(signal, &tier(segments, &[]), request, context());
         let batches = stream.collect::<Vec<_>>().await;
         batches.into_iter().map(|batch| batch.expect("scans")).collect()
     })
