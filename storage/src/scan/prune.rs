@@ -167,7 +167,8 @@ fn keep_pages(
     let metadata = opened.footer.metadata();
     let index = metadata.column_index()?.get(row_group)?.get(leaf)?;
     let pages = metadata.offset_index()?.get(row_group)?.get(leaf)?.page_locations();
-    if index.num_pages() as usize != pages.len() {
+    let unknown = matches!(index, ColumnIndexMetaData::NONE);
+    if unknown || index.num_pages() as usize != pages.len() {
         return None;
     }
     let mut selectors = Vec::with_capacity(pages.len());

@@ -87,10 +87,14 @@ pub fn scan_tier(
     for _ in 0..workers {
         let (job, sender) = (job.clone(), sender.clone());
         context.tracker.spawn_blocking(move || {
-            let done = match job.plan.order {
+            // A worker that dies must not look like the end of the rows.
+            let run = std::panic::AssertUnwindSafe(|| match job.plan.order {
                 ScanOrder::Any => job.run_any(&sender),
                 ScanOrder::NewestFirst => job.run_newest(&sender),
-            };
+            });
+            let done = std::panic::catch_unwind(run).unwrap_or_else(|_| {
+                Err(Error::new(ErrorKind::Closed, "a scan panicked; see the server's log"))
+            });
             if let Err(err) = done {
                 let _ = sender.blocking_send(Err(err)); // whoever asked may be gone
             }

@@ -15,6 +15,7 @@ use parquet::arrow::arrow_reader::{
 };
 use parquet::errors::ParquetError;
 use parquet::file::metadata::PageIndexPolicy;
+use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::reader::{ChunkReader, Length};
 use throughline_model::schema::col;
 
@@ -223,7 +224,7 @@ impl Opened {
         let pages = metadata.offset_index().and_then(|all| all.get(row_group)?.get(leaf));
         let (Some(index), Some(pages)) = (index, pages) else { return false };
         let pages = pages.page_locations();
-        if index.num_pages() as usize != pages.len() {
+        if matches!(index, ColumnIndexMetaData::NONE) || index.num_pages() as usize != pages.len() {
             return false;
         }
         rows.iter().all(|row| {
