@@ -104,6 +104,12 @@ impl From<parquet::errors::ParquetError> for Error {
 
 impl From<sqlx::Error> for Error {
     fn from(err: sqlx::Error) -> Self {
-        Self::new(ErrorKind::Io, format!("catalog: {err}"))
+        let code = err.as_database_error().and_then(|err| err.code());
+        let kind = match code.as_deref() {
+            // SQLITE_FULL: the disk is; it may have room again.
+            Some("13") => ErrorKind::Overloaded,
+            _ => ErrorKind::Io,
+        };
+        Self::new(kind, format!("catalog: {err}"))
     }
 }

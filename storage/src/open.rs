@@ -28,6 +28,8 @@ use crate::{Error, Result};
 
 /// Bytes of bodies that the replay decodes before it hands them to the head.
 const REPLAY_CHUNK_BYTES: u64 = 4 * 1024 * 1024;
+/// A replay of so many bytes tells its progress in the log of the process.
+const TOLD_BYTES: u64 = 256 * 1024 * 1024;
 
 /// See [`Store::open`].
 pub(crate) async fn open(
@@ -174,7 +176,7 @@ fn tell_total(core: &Core) -> Result<()> {
 /// Replays the log of a signal; returns the number of the next request.
 async fn replay(core: &Arc<Core>, signal: Signal, decode: &DecodeFn) -> Result<u64> {
     let checkpoint_seq = core.state.lock().checkpoints.get(signal);
-    let mut expected_seq = None;
+    let mut expected_seq = checkpoint_seq + 1;
     let mut requests = 0;
     for (path, bytes) in core.wal(signal).to_replay()? {
         let files = core.wal(signal).clone();
@@ -202,8 +204,13 @@ async fn replay(core: &Arc<Core>, signal: Signal, decode: &DecodeFn) -> Result<u
                 break;
             }
         }
-        expected_seq = Some(reader.close());
+        expected_seq = reader.close();
         tell(core, |progress| progress.wal_bytes_done += bytes);
+        let progress = core.replay.lock().clone();
+        if progress.wal_bytes_total >= TOLD_BYTES {
+            let Progress { wal_bytes_done, wal_bytes_total, requests, .. } = progress;
+            tracing::info!(%signal, wal_bytes_done, wal_bytes_total, requests, "replaying the logs");
+        }
     }
     let wal = core.wal(signal).clone();
     let checkpoint_seq = core.state.lock().checkpoints.get(signal);
@@ -211,7 +218,7 @@ async fn replay(core: &Arc<Core>, signal: Signal, decode: &DecodeFn) -> Result<u
     if requests > 0 {
         tracing::info!(%signal, requests, "replayed the log");
     }
-    Ok(expected_seq.unwrap_or(1).max(checkpoint_seq + 1))
+    Ok(expected_seq.max(checkpoint_seq + 1))
 }
 
 /// A part of a log file, decoded.

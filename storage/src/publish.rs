@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 
 use arrow::array::RecordBatch;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use throughline_model::Signal;
 use throughline_model::batch::Batch;
 use throughline_model::metric::MetricBatch;
@@ -247,14 +247,16 @@ impl Publisher {
         self.current.read().clone()
     }
 
-    fn publish(&self, lanes: &Lanes) {
+    /// Swaps the view and lets go of the lock, then of the view before: it may hold the last
+    /// reference to a flushed head, whose end takes a while.
+    fn publish(&self, lanes: MutexGuard<'_, Lanes>) {
         let view = View {
             spans: lanes.spans.tier(),
             logs: lanes.logs.tier(),
             metrics: lanes.metrics.tier(),
         };
         let before = std::mem::replace(&mut *self.current.write(), Arc::new(view));
-        // Outside the lock: this may be the last reference to a flushed head.
+        drop(lanes);
         drop(before);
     }
 
@@ -277,7 +279,7 @@ impl Publisher {
             }
         }
         lane!(lanes, signal, lane => lane.last_seq = last_seq);
-        self.publish(&lanes);
+        self.publish(lanes);
     }
 
     /// The live head of a signal.
@@ -295,7 +297,7 @@ impl Publisher {
         let mut lanes = self.lanes.lock();
         let sealed = lane!(lanes, signal, lane => lane.seal());
         if sealed {
-            self.publish(&lanes);
+            self.publish(lanes);
         }
         sealed
     }
@@ -315,14 +317,14 @@ impl Publisher {
         let mut lanes = self.lanes.lock();
         lane!(lanes, signal, lane => lane.unseal(to_seq));
         replace(&mut lanes, &[], segments);
-        self.publish(&lanes);
+        self.publish(lanes);
     }
 
     /// Takes segments out and puts others in; returns those taken out.
     pub fn replaced(&self, remove: &[Ulid], add: Vec<AnySegment>) -> Vec<AnySegment> {
         let mut lanes = self.lanes.lock();
         let removed = replace(&mut lanes, remove, add);
-        self.publish(&lanes);
+        self.publish(lanes);
         removed
     }
 

@@ -6,6 +6,7 @@
 //! ```
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use throughline_model::Signal;
 use throughline_model::batch::Decoded;
@@ -25,6 +26,8 @@ use crate::{Error, ErrorKind, Result};
 
 /// Bytes that a tenant's name may have.
 const TENANT_BYTES_MAX: usize = 256;
+/// How often a shutdown that takes long says what it waits for.
+const PENDING_TOLD_EVERY: Duration = Duration::from_secs(5);
 
 /// Acknowledged telemetry, durable and readable. Cheap to clone.
 #[derive(Clone)]
@@ -150,7 +153,12 @@ impl Store {
         let core = &self.inner.core;
         core.closing.cancel();
         core.committers.close();
-        core.committers.wait().await;
+        while tokio::time::timeout(PENDING_TOLD_EVERY, core.committers.wait()).await.is_err() {
+            for (signal, queue) in Signal::ALL.into_iter().zip(&self.inner.queues) {
+                let queued = queue.max_capacity() - queue.capacity();
+                tracing::info!(%signal, queued, "shutdown waits for requests in the log's queue");
+            }
+        }
         if let Some(error) = core.failure() {
             return Err(error);
         }

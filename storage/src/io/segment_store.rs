@@ -146,8 +146,8 @@ impl SegmentFile {
         Ok(Bytes::from(buffer))
     }
 
-    /// The file's length.
-    pub fn len(&self) -> Result<u64> {
+    /// The file's length in bytes.
+    pub fn bytes(&self) -> Result<u64> {
         let metadata = self.file.metadata().map_err(|err| read_error(&self.path, &(0..0), &err))?;
         Ok(metadata.len())
     }

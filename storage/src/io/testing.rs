@@ -105,7 +105,7 @@ impl DiskFile for FaultyFile {
         let mut faults = self.faults.lock();
         let fits =
             faults.room_bytes.map_or(bytes.len() as u64, |room| room.min(bytes.len() as u64));
-        let len = self.file.len()?;
+        let len = self.file.bytes()?;
         let end = len.min(offset + fits);
         let mut before = vec![0; fits as usize];
         if end > offset {
@@ -140,7 +140,7 @@ impl DiskFile for FaultyFile {
         self.file.set_len(len)
     }
 
-    fn len(&self) -> io::Result<u64> {
-        self.file.len()
+    fn bytes(&self) -> io::Result<u64> {
+        self.file.bytes()
     }
 }

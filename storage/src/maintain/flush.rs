@@ -12,7 +12,7 @@ use crate::head::{HeadSlice, Receipt, split_points, split_rows};
 use crate::metric;
 use crate::publish::{AnySegment, LiveHead, SealedHead};
 use crate::segment::{self, SegmentMeta, Sinks, WriteOptions};
-use crate::{Error, Result};
+use crate::{Error, ErrorKind, Result};
 
 /// A live head is sealed early above this part of its size when memory is tight.
 const TIGHT_FRACTION: u64 = 8;
@@ -73,7 +73,12 @@ impl Core {
             }),
             ..Change::default()
         };
-        self.commit(&change).await?;
+        self.commit(&change).await.inspect_err(|error| {
+            // Only this store moves its checkpoints: one that does not fit is beyond repair here.
+            if error.kind() == ErrorKind::Invalid {
+                self.fail(error.clone());
+            }
+        })?;
         let open = |meta: SegmentMeta| AnySegment::open(meta, &self.segments, &self.cache);
         let bytes: u64 = metas.iter().map(|meta| meta.data_bytes + meta.index_bytes).sum();
         self.publisher.flushed(signal, to_seq, metas.into_iter().map(open).collect());
@@ -174,7 +179,7 @@ impl Core {
         let added: Vec<Ulid> = change.add.iter().map(|meta| meta.id).collect();
         if let Err(error) = self.catalog.commit(change).await {
             self.fail_on_io(&error);
-            if error.kind() != crate::ErrorKind::Io {
+            if error.kind() != ErrorKind::Io {
                 self.forget_files(&added);
             }
             return Err(error);
@@ -196,7 +201,7 @@ impl Core {
 
     /// A failing disk stops the store; a full one does not.
     pub(crate) fn fail_on_io(&self, error: &Error) {
-        if error.kind() == crate::ErrorKind::Io {
+        if error.kind() == ErrorKind::Io {
             self.fail(error.clone());
         }
     }

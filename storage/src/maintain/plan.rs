@@ -20,10 +20,11 @@ use ulid::Ulid;
 use crate::head::window::{CLOSED_AFTER_NS, long_window_ns, window_at};
 use crate::segment::SegmentMeta;
 
-/// Segments that one merge reads at most: each takes a few pages of every column in memory.
-pub(crate) const MERGE_INPUTS_MAX: usize = 16;
-/// Bytes that one merge reads at most, and so about the size of the largest segment.
-pub(crate) const MERGE_BYTES_MAX: u64 = 1 << 30;
+/// Segments that one merge reads at most. Merges hold about one row group however many there are.
+pub(crate) const MERGE_INPUTS_MAX: usize = 64;
+/// Bytes that one merge reads at most, and so about the size of the largest segment. The table of
+/// its traces is held while it is merged, which is what bounds this: about 130 bytes a trace.
+pub(crate) const MERGE_BYTES_MAX: u64 = 256 << 20;
 /// L0s of an open window that are worth a merge.
 const OPEN_L0_MAX: usize = 12;
 /// L0s of a window that is over, in an hour that is not, that are worth a merge.
@@ -244,7 +245,7 @@ mod tests {
         };
         assert_eq!(planned(&fresh(0)), (vec![], 1));
         assert_eq!(planned(&fresh(5)), (vec![(2, 3, hour)], 0));
-        let flood: Vec<_> = (0..40).map(|i| meta(i, 0, hour, HOUR_NS, 1, 0)).collect();
+        let flood: Vec<_> = (0..80).map(|i| meta(i, 0, hour, HOUR_NS, 1, 0)).collect();
         assert_eq!(planned(&flood), (vec![(2, MERGE_INPUTS_MAX, hour)], 0));
     }
 
@@ -266,7 +267,7 @@ mod tests {
     #[test]
     fn a_late_trickle_does_not_rewrite_a_large_segment() {
         let hour = NOW - 2 * HOUR_NS;
-        let large = meta(1, 2, hour, HOUR_NS, 900, 1000);
+        let large = meta(1, 2, hour, HOUR_NS, 220, 1000);
         let small = |id, mib| meta(id, 2, hour, HOUR_NS, mib, 100);
         assert_eq!(planned(&[large.clone(), small(2, 1)]), (vec![], 0));
         // Small ones join each other, and the large one only when they are a third of it.
@@ -275,7 +276,7 @@ mod tests {
         assert_eq!(planned(&[mid.clone(), small(2, 20), small(3, 9)]).0, [(2, 2, hour)]);
         assert_eq!(planned(&[mid, small(2, 20), small(3, 10)]).0, [(2, 3, hour)]);
         // Nothing grows past the limit.
-        assert_eq!(planned(&[large, small(2, 800)]), (vec![], 0));
+        assert_eq!(planned(&[large, small(2, 100)]), (vec![], 0));
     }
 
     /// Rows that come late, one small segment every ten seconds, are rewritten a few times each.

@@ -10,7 +10,7 @@ use crate::options::Retention;
 async fn compaction_ends_in_one_segment_a_window_and_settles() {
     let machine = Machine::new();
     let open = machine.open().await;
-    for request in 0..40 {
+    for request in 0..20 {
         for signal in Signal::ALL {
             let numbers: Vec<u64> = (request * 50..request * 50 + 50).collect();
             open.send(signal, &numbers).await.expect("acknowledged");
@@ -23,15 +23,15 @@ async fn compaction_ends_in_one_segment_a_window_and_settles() {
     let status = open.store.status();
     assert!(status.settled, "{status:?}");
     for signal in &status.signals {
-        assert_eq!(signal.levels.iter().map(|level| level.rows).sum::<u64>(), 2000);
+        assert_eq!(signal.levels.iter().map(|level| level.rows).sum::<u64>(), 1000);
         assert_eq!(signal.levels.iter().map(|level| level.segments).sum::<u64>(), 1);
         assert_eq!(signal.levels[0].level, 2);
     }
     let view = open.store.view();
-    let expected: Vec<u64> = (0..2000).collect();
+    let expected: Vec<u64> = (0..1000).collect();
     assert_eq!(numbers(&view, Signal::Traces, &machine), expected);
     assert_eq!(numbers(&view, Signal::Logs, &machine), expected);
-    assert_eq!(points(&view), 2000);
+    assert_eq!(points(&view), 1000);
     open.crash().await;
     let open = machine.open().await;
     assert_eq!(numbers(&open.store.view(), Signal::Traces, &machine), expected);

@@ -92,7 +92,7 @@ impl WalFiles {
     pub fn read(&self, path: &Path) -> Result<Vec<u8>> {
         let read = || {
             let file = self.disk.open(path)?;
-            let mut content = vec![0; file.len()? as usize];
+            let mut content = vec![0; file.bytes()? as usize];
             file.read_exact_at(&mut content, 0)?;
             Ok(content)
         };

@@ -45,12 +45,12 @@ pub(crate) struct LogFileReader {
 
 impl LogFileReader {
     /// Reads the file into memory. `expected_seq` is what the file before returned from
-    /// [`Self::close`]; `None` for the first.
+    /// [`Self::close`], or follows the checkpoint.
     pub fn open(
         files: Arc<WalFiles>,
         path: &Path,
         signal: Signal,
-        expected_seq: Option<u64>,
+        expected_seq: u64,
     ) -> Result<Self> {
         let content = Bytes::from(files.read(path)?);
         let file_name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -61,17 +61,16 @@ impl LogFileReader {
             why,
             bytes,
         };
-        let damage = match (header, expected_seq) {
-            (None, _) => Some(damage(0, format!("{name}: no readable header"), content.clone())),
-            (Some(header), Some(expected)) if header.first_seq > expected => {
-                let lost = header.first_seq - expected;
+        let damage = match header {
+            None => Some(damage(0, format!("{name}: no readable header"), content.clone())),
+            Some(header) if header.first_seq > expected_seq => {
+                let lost = header.first_seq - expected_seq;
                 let why = format!("{name}: {lost} frames before this file are missing");
                 Some(damage(FRAMES_START, why, Bytes::new()))
             }
             _ => None,
         };
         let frames = header.map(|header| FrameReader::new(content.clone(), header));
-        let expected_seq = expected_seq.unwrap_or(1);
         Ok(Self { files, path: path.to_owned(), name, content, frames, damage, expected_seq })
     }
 
@@ -82,11 +81,6 @@ impl LogFileReader {
         let bytes = self.content.len() as u64;
         self.files.add_closed(ClosedFile { path: self.path, last_seq: next_seq - 1, bytes });
         next_seq
-    }
-
-    /// Length of the file.
-    pub fn bytes(&self) -> u64 {
-        self.content.len() as u64
     }
 }
 

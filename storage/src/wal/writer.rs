@@ -73,9 +73,8 @@ impl WalWriter {
 
     fn write(&mut self, records: &[&WalRecord]) -> std::io::Result<()> {
         let mut at = self.offset;
-        let mut seq = self.next_seq;
         self.buffer.clear();
-        for record in records {
+        for (seq, record) in (self.next_seq..).zip(records) {
             let zeros = put_frame_head(record, seq, self.active.epoch, &mut self.buffer);
             if record.body.len() >= BODY_DIRECT_BYTES {
                 self.active.file.write_all_at(&self.buffer, at)?;
@@ -87,7 +86,6 @@ impl WalWriter {
                 self.buffer.extend_from_slice(&record.body);
             }
             self.buffer.resize(self.buffer.len() + zeros, 0);
-            seq += 1;
         }
         self.active.file.write_all_at(&self.buffer, at)
     }
@@ -110,11 +108,6 @@ impl WalWriter {
         self.new_epoch = self.new_epoch.wrapping_add(1);
         self.offset = FRAMES_START as u64;
         Ok(())
-    }
-
-    /// The number that the next frame gets.
-    pub fn next_seq(&self) -> u64 {
-        self.next_seq
     }
 
     /// Whether it is time to make a spare.
