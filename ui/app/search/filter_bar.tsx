@@ -111,7 +111,8 @@ function NameSelects({ query, onChange }: Pick<FilterBarProps, 'query' | 'onChan
       />
       <Select
         aria-label="Operation"
-        placeholder={query.service ? 'Any operation' : 'Choose a service for operations'}
+        placeholder="Any operation"
+        title={query.service ? undefined : 'Choose a service first'}
         className={classes.operation}
         searchable
         clearable

@@ -111,7 +111,8 @@ function ServicesCell({ services, total, max }: { services: ServiceCount[]; tota
         `${one.name}: ${plural(one.span_count, 'span')}${one.error_count ? `, ${plural(one.error_count, 'error')}` : ''}`,
     )
     .join('\n');
-  const width = max > 0 ? Math.max(12, Math.sqrt(total / max) * 100) : 0;
+  // Logarithmic: one huge trace on the list must not shrink all others to nothing.
+  const width = 20 + 80 * (Math.log(1 + total) / Math.log(1 + Math.max(max, 1)));
   return (
     <div role="cell" className={classes.services} title={label}>
       <span className={classes.serviceCount}>{services.length}</span>

@@ -171,7 +171,7 @@ function drawAxes(context: CanvasRenderingContext2D, scale: Scale, line: string,
     context.moveTo(scale.left, y);
     context.lineTo(scale.width - scale.right, y);
     context.stroke();
-    context.fillText(formatDuration(ns), scale.left - 8, y);
+    context.fillText(axisText(ns), scale.left - 8, y);
   }
   context.textBaseline = 'alphabetic';
   for (const ms of scale.xTicks) {
@@ -179,6 +179,11 @@ function drawAxes(context: CanvasRenderingContext2D, scale: Scale, line: string,
     context.textAlign = x > scale.width - 60 ? 'right' : 'center';
     context.fillText(tickText(ms, scale), x, scale.height - 4);
   }
+}
+
+/** Powers of ten stay short: 100 s, not 1 min 40 s. */
+function axisText(ns: number): string {
+  return ns >= 1e9 ? `${ns / 1e9} s` : formatDuration(ns);
 }
 
 function tickText(ms: number, scale: Scale): string {

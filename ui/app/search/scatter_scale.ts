@@ -50,7 +50,7 @@ export function makeScale(
   };
   const step = Math.max(1, Math.ceil((high - low) / 3));
   const yTicks: number[] = [];
-  for (let power = high; power >= low; power -= step) yTicks.push(10 ** power);
+  if (points.length > 0) for (let power = high; power >= low; power -= step) yTicks.push(10 ** power);
   return {
     width,
     height,
@@ -62,7 +62,10 @@ export function makeScale(
     y,
     timeOf: (at) =>
       startMs + (Math.min(Math.max(at, LEFT), width - RIGHT) - LEFT) * ((endMs - startMs) / inner),
-    xTicks: Array.from({ length: X_TICKS }, (_, i) => startMs + ((i + 0.5) / X_TICKS) * (endMs - startMs)),
+    xTicks: Array.from(
+      { length: endMs - startMs > 1 ? X_TICKS : 0 },
+      (_, i) => startMs + ((i + 0.5) / X_TICKS) * (endMs - startMs),
+    ),
     yTicks,
   };
 }
