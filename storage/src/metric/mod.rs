@@ -26,6 +26,7 @@ mod scan_tests;
 mod segment;
 mod sequences;
 pub mod series;
+mod share;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -37,6 +38,7 @@ use throughline_model::metric::MetricBatch;
 pub use exemplars::Exemplar;
 pub use merge::merge_metrics;
 pub use segment::MetricSegment;
+pub use share::SeriesShare;
 pub use write::write_metrics;
 
 use crate::Result;
