@@ -218,10 +218,11 @@ fn main() {
         for step in first..(first + FLUSH_STEPS).min(steps) {
             for instance in &mut shop {
                 instance.advance(&mut random);
-                let batch = instance.request(step);
+                let mut batch = instance.request(step);
                 let started = Instant::now();
-                batches.push(share.share(batch));
+                share.share(&mut batch);
                 share_ns += started.elapsed().as_nanos() as f64;
+                batches.push(batch);
             }
         }
         let batches = batches.iter().collect::<Vec<_>>();

@@ -22,7 +22,7 @@ use ulid::Ulid;
 use crate::cache::Cache;
 use crate::head::{HeadBatch, HeadList, HeadSlice, Heads, Incoming};
 use crate::io::SegmentStore;
-use crate::metric::MetricSegment;
+use crate::metric::{MetricSegment, SeriesShare};
 use crate::segment::{Segment, SegmentMeta};
 use crate::view::{Tier, View};
 use crate::{Error, Result};
@@ -239,6 +239,7 @@ macro_rules! lane {
 pub(crate) struct Publisher {
     lanes: Mutex<Lanes>,
     current: RwLock<Arc<View>>,
+    share: Mutex<SeriesShare>,
 }
 
 impl Publisher {
@@ -268,6 +269,7 @@ impl Publisher {
     /// Adds logged requests, the last of which is `last_seq`, to the live head. They are visible
     /// when this returns.
     pub fn append(&self, signal: Signal, last_seq: u64, incoming: Vec<Incoming>, now_ns: i64) {
+        let incoming = self.share_series(incoming);
         let mut lanes = self.lanes.lock();
         for Incoming { tenant, batch, reservation, receipt } in incoming {
             let rows = batch.len() as u64;
@@ -280,6 +282,17 @@ impl Publisher {
         }
         lane!(lanes, signal, lane => lane.last_seq = last_seq);
         self.publish(lanes);
+    }
+
+    /// Heads hold a series table that senders repeat once.
+    fn share_series(&self, mut incoming: Vec<Incoming>) -> Vec<Incoming> {
+        let mut share = self.share.lock();
+        for incoming in &mut incoming {
+            if let Batch::Metrics(batch) = &mut incoming.batch {
+                incoming.reservation.give_back(share.share(batch) as u64);
+            }
+        }
+        incoming
     }
 
     /// The live head of a signal.

@@ -89,6 +89,16 @@ impl Reservation {
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
+
+    /// Gives some of the bytes back.
+    pub fn give_back(&mut self, bytes: u64) {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        if let Some(budget) = &self.budget {
+            budget.used.fetch_sub(bytes, Ordering::AcqRel);
+            budget.freed.notify_waiters();
+        }
+    }
 }
 
 impl Drop for Reservation {

@@ -24,21 +24,13 @@ use super::points::{ComplexPoints, NumberPoints};
 use super::segment::{MetricSegment, Opened};
 use super::series::{self, SeriesColumns};
 use crate::scan::{ScanContext, ScanStats};
+use crate::view::View;
 use crate::{Error, ErrorKind, Result};
 
 /// Points that a group of series should have together; bounds what a reader holds.
 const GROUP_POINTS: u64 = 256 * 1024;
 /// Series of a group at most.
 const GROUP_SERIES_MAX: usize = 4096;
-
-/// Where metrics are read from: one snapshot.
-#[derive(Clone, Debug, Default)]
-pub struct MetricSnapshot {
-    /// What was flushed.
-    pub segments: Vec<Arc<MetricSegment>>,
-    /// What was not.
-    pub heads: Vec<MetricBatch>,
-}
 
 /// Which series to find.
 #[derive(Clone, Debug)]
@@ -64,7 +56,7 @@ pub struct SeriesSet {
     /// One row a series in [`throughline_model::schema::series`], sorted by metric name, service,
     /// resource, attributes.
     pub table: RecordBatch,
-    snapshot: Arc<MetricSnapshot>,
+    view: Arc<View>,
     segments: Vec<SegmentRows>,
     /// For each distinct table of the heads, which series of `table` each row is.
     head_rows: Vec<Vec<u32>>,
@@ -92,35 +84,35 @@ pub struct SeriesPoints {
     pub complex: ComplexPoints,
 }
 
-/// Finds the series of a snapshot that meet the conditions and have a point in the range.
+/// Finds the series of a view that meet the conditions and have a point in the range.
 pub fn find_series(
-    snapshot: &Arc<MetricSnapshot>,
+    view: &Arc<View>,
     request: &SeriesRequest,
     context: &ScanContext,
 ) -> Result<SeriesSet> {
-    find_having(snapshot, request, Having::Points, context)
+    find_having(view, request, Having::Points, context)
 }
 
 /// Reads exemplars in the range of series that meet the conditions, by series and time; the set may
 /// hold series without one. More than `rows_max` are an error.
 pub fn find_exemplars(
-    snapshot: &Arc<MetricSnapshot>,
+    view: &Arc<View>,
     request: &SeriesRequest,
     rows_max: usize,
     context: &ScanContext,
 ) -> Result<(SeriesSet, Vec<(usize, Exemplar)>)> {
-    let set = find_having(snapshot, request, Having::Exemplars, context)?;
+    let set = find_having(view, request, Having::Exemplars, context)?;
     let exemplars = set.exemplars(context, rows_max)?;
     Ok((set, exemplars))
 }
 
 fn find_having(
-    snapshot: &Arc<MetricSnapshot>,
+    view: &Arc<View>,
     request: &SeriesRequest,
     having: Having,
     context: &ScanContext,
 ) -> Result<SeriesSet> {
-    let heads = snapshot.heads.iter().collect::<Vec<_>>();
+    let heads = view.metrics.heads.iter().collect::<Vec<_>>();
     let tables = Tables::new(&heads);
     let mut found: Vec<RecordBatch> = Vec::new();
     let mut head_wanted = Vec::new();
@@ -135,8 +127,8 @@ fn find_having(
         found.push(filter(table, active)?);
     }
     let mut segments = Vec::new();
-    ScanStats::add(&context.stats.segments_total, snapshot.segments.len() as u64);
-    for segment in &snapshot.segments {
+    ScanStats::add(&context.stats.segments_total, view.metrics.segments.len() as u64);
+    for segment in view.metrics.segments.iter() {
         check(context)?;
         if !request.time.overlaps(segment.meta.min_time_ns, segment.meta.max_time_ns) {
             ScanStats::add(&context.stats.segments_pruned_time, 1);
@@ -164,7 +156,7 @@ fn find_having(
     }
     let head_rows = rows.into_iter().zip(&head_active).map(|(rows, active)| spread(&rows, active));
     let head_rows = head_rows.collect();
-    Ok(SeriesSet { table, snapshot: snapshot.clone(), segments, head_rows, time: request.time })
+    Ok(SeriesSet { table, view: view.clone(), segments, head_rows, time: request.time })
 }
 
 /// Of the wanted rows of head tables, those with a point in the range.
@@ -273,10 +265,10 @@ fn leave_out(segment: &MetricSegment, err: Error, context: &ScanContext) -> Resu
     if err.kind() != ErrorKind::Corrupt {
         return Err(err);
     }
+    segment.mark_corrupt(&err);
     let mut partial = context.stats.partial.lock();
     let name = segment.meta.id.to_string();
     if !partial.contains(&name) {
-        tracing::error!(segment = %name, %err, "a metric segment does not read back");
         partial.push(name);
     }
     Ok(())
@@ -300,14 +292,14 @@ impl SeriesSet {
 
     /// A reader of the points in the set's range.
     pub fn points(&self, context: &ScanContext) -> Result<PointReader<'_>> {
-        let heads = self.snapshot.heads.iter().collect::<Vec<_>>();
+        let heads = self.view.metrics.heads.iter().collect::<Vec<_>>();
         let tables = Tables::new(&heads);
         let gathered = Gathered::new(&heads, &tables, &self.head_rows, self.len(), &self.time)?;
         Ok(PointReader { set: self, gathered, context: context.clone(), next: 0 })
     }
 
     fn exemplars(&self, context: &ScanContext, rows_max: usize) -> Result<Vec<(usize, Exemplar)>> {
-        let heads = self.snapshot.heads.iter().collect::<Vec<_>>();
+        let heads = self.view.metrics.heads.iter().collect::<Vec<_>>();
         let tables = Tables::new(&heads);
         let gathered =
             Gathered::new(&heads, &tables, &self.head_rows, self.len(), &TimeRange::ALL)?;

@@ -8,11 +8,13 @@ use throughline_model::time::{SECOND_NS, TimeRange};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::merge_metrics;
-use super::scan::{MetricSnapshot, SeriesRequest, SeriesSet, find_exemplars, find_series};
+use super::scan::{SeriesRequest, SeriesSet, find_exemplars, find_series};
 use super::tests::{Folder, T0, folder, options, request, series, write, write_with};
+use super::{MetricSegment, merge_metrics};
 use crate::ErrorKind;
+use crate::head::Heads;
 use crate::scan::ScanContext;
+use crate::view::{Tier, View};
 
 pub fn context() -> ScanContext {
     ScanContext {
@@ -24,7 +26,7 @@ pub fn context() -> ScanContext {
     }
 }
 
-fn find(snapshot: &Arc<MetricSnapshot>, predicates: Vec<Predicate>, time: TimeRange) -> SeriesSet {
+fn find(snapshot: &Arc<View>, predicates: Vec<Predicate>, time: TimeRange) -> SeriesSet {
     let request = SeriesRequest { predicates, time };
     find_series(snapshot, &request, &context()).expect("finds")
 }
@@ -61,7 +63,7 @@ fn dump(set: &SeriesSet) -> Vec<String> {
 }
 
 /// All exemplars of a snapshot in a range as text.
-fn dump_exemplars(snapshot: &Arc<MetricSnapshot>, time: TimeRange) -> Vec<String> {
+fn dump_exemplars(snapshot: &Arc<View>, time: TimeRange) -> Vec<String> {
     let request = SeriesRequest { predicates: vec![], time };
     let (set, found) = find_exemplars(snapshot, &request, 1000, &context()).expect("reads");
     let columns = set.columns().expect("columns");
@@ -69,12 +71,18 @@ fn dump_exemplars(snapshot: &Arc<MetricSnapshot>, time: TimeRange) -> Vec<String
     found.into_iter().map(line).collect()
 }
 
+fn view(segments: Vec<Arc<MetricSegment>>, heads: Vec<MetricBatch>) -> View {
+    let heads = heads.into_iter().map(|batch| ("default".into(), batch, 1));
+    let metrics = Tier { segments: Arc::new(segments), heads: Heads::from_batches(heads) };
+    View { metrics, ..View::default() }
+}
+
 fn heads(batches: &[Arc<MetricBatch>]) -> Vec<MetricBatch> {
     batches.iter().map(|batch| MetricBatch::clone(batch)).collect()
 }
 
 /// The same points in heads, in heads and segments, in a merge.
-fn snapshots(folder: &Folder) -> Vec<Arc<MetricSnapshot>> {
+fn snapshots(folder: &Folder) -> Vec<Arc<View>> {
     let batches = (0..60).map(|step| request(&["cart", "ad", "web"], step)).collect::<Vec<_>>();
     let first = write(folder, 1, &batches[..25], TimeRange::ALL);
     let second = write(folder, 2, &batches[20..40], TimeRange::ALL);
@@ -83,9 +91,9 @@ fn snapshots(folder: &Folder) -> Vec<Arc<MetricSnapshot>> {
         merge_metrics(&inputs, options, sinks)
     });
     [
-        MetricSnapshot { segments: vec![], heads: heads(&batches) },
-        MetricSnapshot { segments: vec![first, second], heads: heads(&batches[40..]) },
-        MetricSnapshot { segments: vec![merged], heads: heads(&batches[40..]) },
+        view(vec![], heads(&batches)),
+        view(vec![first, second], heads(&batches[40..])),
+        view(vec![merged], heads(&batches[40..])),
     ]
     .map(Arc::new)
     .to_vec()
@@ -224,10 +232,8 @@ fn points_that_differ_at_one_time_are_all_read_and_repeated_ones_once() {
     };
     let (first, second) = (batch(&[2.0, 1.0, 2.0]), batch(&[3.0, 1.0]));
     let flushed = write(&folder, 1, std::slice::from_ref(&second), TimeRange::ALL);
-    let snapshots = [
-        MetricSnapshot { segments: vec![], heads: heads(&[first.clone(), second]) },
-        MetricSnapshot { segments: vec![flushed], heads: heads(&[first]) },
-    ];
+    let snapshots =
+        [view(vec![], heads(&[first.clone(), second])), view(vec![flushed], heads(&[first]))];
     for snapshot in snapshots.map(Arc::new) {
         let set = find(&snapshot, vec![], TimeRange::ALL);
         let context = context();
@@ -248,7 +254,7 @@ fn a_damaged_segment_is_named_and_left_out() {
     let bad = write(&folder, 2, &batches[2..], TimeRange::ALL);
     folder.store.delete(&bad.meta.index_name()).expect("removes");
     let name = bad.meta.id.to_string();
-    let snapshot = Arc::new(MetricSnapshot { segments: vec![good, bad], heads: vec![] });
+    let snapshot = Arc::new(view(vec![good, bad], vec![]));
     let context = context();
     let request = SeriesRequest { predicates: vec![], time: TimeRange::ALL };
     let set = find_series(&snapshot, &request, &context).expect("finds");

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::io::{BufReader, Read};
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Schema, UInt32Type};
@@ -44,12 +45,24 @@ pub struct MetricSegment {
     pub meta: SegmentMeta,
     store: Arc<SegmentStore>,
     cache: Arc<Cache>,
+    corrupt: AtomicBool,
 }
 
 impl MetricSegment {
     /// A segment whose files lie in `store`. Reads nothing yet.
     pub fn new(meta: SegmentMeta, store: Arc<SegmentStore>, cache: Arc<Cache>) -> Arc<Self> {
-        Arc::new(Self { meta, store, cache })
+        Arc::new(Self { meta, store, cache, corrupt: AtomicBool::new(false) })
+    }
+
+    /// Whether a read found damaged bytes; the store then verifies it and sets it aside.
+    pub fn is_corrupt(&self) -> bool {
+        self.corrupt.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn mark_corrupt(&self, err: &Error) {
+        if !self.corrupt.swap(true, Ordering::Relaxed) {
+            tracing::error!(segment = %self.meta.id, error = %err, "a segment does not read back");
+        }
     }
 
     /// Reads both files and compares their checksums with the catalog's. Blocks.

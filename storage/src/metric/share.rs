@@ -4,7 +4,7 @@
 //! descriptions and metadata in the same order) is replaced by the one that is kept, so that a head
 //! holds each table once, and flushes and reads look its series up once.
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{AsArray, RecordBatch};
 use hashbrown::HashMap;
 use throughline_model::metric::MetricBatch;
 use throughline_model::schema::col;
@@ -14,8 +14,8 @@ use super::series::SeriesColumns;
 
 /// Tables that are kept at most; a sender's table needs some kilobytes.
 const TABLES_MAX: usize = 4096;
-/// Rows that are kept at most, in all tables.
-const ROWS_MAX: usize = 1 << 20;
+/// Rows that are kept at most, in all tables: some 30 MiB.
+const ROWS_MAX: usize = 1 << 18;
 
 /// The series tables of late.
 #[derive(Debug, Default)]
@@ -25,11 +25,14 @@ pub struct SeriesShare {
 }
 
 impl SeriesShare {
-    /// The same batch, with a series table that is kept already if there is one.
-    pub fn share(&mut self, batch: MetricBatch) -> MetricBatch {
-        let Some(hash) = fingerprint(&batch.series) else { return batch };
-        if let Some(series) = self.tables.get(&hash) {
-            return MetricBatch { series: series.clone(), ..batch };
+    /// Gives the batch a series table that is kept already, if there is one, and says how many bytes of
+    /// memory that saves.
+    pub fn share(&mut self, batch: &mut MetricBatch) -> usize {
+        let Some(hash) = fingerprint(&batch.series) else { return 0 };
+        if let Some(kept) = self.tables.get(&hash) {
+            let saved = batch.series.get_array_memory_size();
+            batch.series = kept.clone();
+            return saved;
         }
         if self.tables.len() >= TABLES_MAX || self.rows >= ROWS_MAX {
             // What is still sent comes back at once.
@@ -38,7 +41,7 @@ impl SeriesShare {
         }
         self.rows += batch.series.num_rows();
         self.tables.insert(hash, batch.series.clone());
-        batch
+        0
     }
 }
 
@@ -71,9 +74,12 @@ mod tests {
 
     #[test]
     fn equal_tables_are_shared_and_others_are_not() {
-        let mut share = SeriesShare::default();
-        let mut share =
-            |services: &[&str], step| share.share(MetricBatch::clone(&request(services, step)));
+        let mut kept = SeriesShare::default();
+        let mut share = |services: &[&str], step| {
+            let mut batch = MetricBatch::clone(&request(services, step));
+            kept.share(&mut batch);
+            batch
+        };
         let same =
             |a: &MetricBatch, b: &MetricBatch| Arc::ptr_eq(a.series.column(0), b.series.column(0));
         let first = share(&["ad", "web"], 1);

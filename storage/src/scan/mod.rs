@@ -3,7 +3,7 @@
 //! Place in the flow: `query` asks with a [`ScanRequest`] and gets batches in item-schema types whose
 //! rows are already filtered, so that it cannot tell where a row came from.
 
-mod evaluate;
+pub(crate) mod evaluate;
 mod group;
 mod head;
 mod newest;
