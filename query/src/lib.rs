@@ -11,9 +11,12 @@
 
 pub mod complete;
 mod context;
+mod engine;
 mod error;
 pub mod logs;
+pub mod sql;
 pub mod traces;
 
 pub use context::{EngineOptions, QueryContext, QueryStats, QueryStatsSnapshot};
+pub use engine::Engine;
 pub use error::{Error, ErrorKind, Result};

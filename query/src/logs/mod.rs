@@ -1,5 +1,10 @@
 //! Log search: words of the body, fields, severity, ids, service and time.
 
+mod histogram;
+mod read;
+mod search;
+mod text;
+
 use std::sync::Arc;
 
 use throughline_model::origin::{Resource, Scope};
@@ -8,6 +13,9 @@ use throughline_model::time::TimeRange;
 use throughline_model::{SpanId, TraceId, Value};
 
 use crate::QueryStatsSnapshot;
+
+pub use histogram::BUCKETS_MAX;
+pub use read::read_logs;
 
 /// In which order records come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -101,4 +109,13 @@ pub struct LogBucket {
     pub start_ns: i64,
     /// Records by severity: unset, trace, debug, info, warn, error, fatal.
     pub counts: [u64; 7],
+}
+
+/// Counts of records over time.
+#[derive(Clone, Debug, Default)]
+pub struct LogHistogram {
+    /// The steps, oldest first, none left out.
+    pub buckets: Vec<LogBucket>,
+    /// What the count did.
+    pub stats: QueryStatsSnapshot,
 }

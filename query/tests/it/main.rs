@@ -1,0 +1,9 @@
+//! Questions against a real store: what they answer, and that flush, compaction and restart change
+//! nothing.
+
+mod data;
+mod harness;
+mod logs;
+mod property;
+mod sql;
+mod traces;
