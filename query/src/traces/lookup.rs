@@ -9,8 +9,8 @@ use super::TraceResult;
 use crate::{Engine, Error, ErrorKind, QueryContext, Result};
 
 impl Engine {
-    /// Everything stored of a trace; `None` if nothing is. The hint, if there is one, is where to
-    /// look first and never hides a span.
+    /// Everything stored of a trace; `None` if nothing is. With a range, segments outside it are
+    /// not looked at, unless nothing is found in it.
     pub async fn trace(
         &self,
         id: TraceId,
@@ -21,7 +21,12 @@ impl Engine {
         let budget = &admitted.budget;
         let batches = budget
             .run(async {
-                Ok(scan::trace_spans(&admitted.view, id, None, hint, &budget.scan).await?)
+                let view = &admitted.view;
+                let found = scan::trace_spans(view, id, None, hint, &budget.scan).await?;
+                if hint.is_none() || found.iter().any(|batch| batch.num_rows() > 0) {
+                    return Ok(found);
+                }
+                Ok(scan::trace_spans(view, id, None, None, &budget.scan).await?)
             })
             .await?;
         let rows = batches.iter().map(|batch| batch.num_rows()).sum::<usize>();

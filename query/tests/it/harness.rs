@@ -10,9 +10,7 @@ use throughline_model::Batch;
 use throughline_model::batch::Decoded;
 use throughline_model::time::{Clock, ManualClock};
 use throughline_query::{Engine, EngineOptions, QueryContext};
-use throughline_storage::{
-    Claim, Encoding, Format, Store, StoreOptions, WalRecord,
-};
+use throughline_storage::{Claim, Encoding, Format, Store, StoreOptions, WalRecord};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
