@@ -109,6 +109,7 @@ impl Sessions {
             .with_disk_manager_builder(no_disk)
             .build_arc()?;
         let mut state = SessionStateBuilder::new_from_existing(self.base.clone())
+            .with_config(self.base.config().clone().with_create_default_catalog_and_schema(true))
             .with_catalog_list(Arc::new(datafusion::catalog::MemoryCatalogProviderList::new()))
             .with_runtime_env(runtime)
             .build();
