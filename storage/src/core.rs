@@ -151,13 +151,14 @@ impl Core {
         }
     }
 
-    /// Runs blocking work on a tracked thread. A panic in it is an error.
+    /// Runs blocking work on a tracked thread. A panic in it is an error of the work, not the end of
+    /// the store: data that trips an encoder would trip it after a restart too.
     pub async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.tracker.spawn_blocking(work).await.unwrap_or_else(|panic| {
-            Err(Error::new(ErrorKind::Io, format!("blocking work ended early: {panic}")))
+            Err(Error::corrupt(format!("blocking work ended early: {panic}")))
         })
     }
 }

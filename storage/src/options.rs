@@ -95,7 +95,7 @@ impl StoreOptions {
             heads_bytes_max: 160 * MIB,
             head_age_ns: 10 * SECOND_NS,
             metrics_head_age_ns: 5 * MINUTE_NS,
-            head_idle_ns: 30 * SECOND_NS,
+            head_idle_ns: 20 * SECOND_NS,
             append_patience: Duration::from_secs(2),
             dedup_age_ns: 15 * MINUTE_NS,
             dedup_entries_max: 1_000_000,

@@ -42,12 +42,17 @@ impl Core {
     /// Flushes everything that is sealed.
     pub(crate) async fn flush_sealed(self: &Arc<Self>) -> Result<()> {
         let _one_at_a_time = self.flushing.acquire().await.map_err(|_| Error::closed())?;
+        let mut outcome = Ok(());
         for signal in Signal::ALL {
             while let Some(head) = self.publisher.oldest_sealed(signal) {
-                self.flush_head(signal, head).await?;
+                // What one signal cannot write does not hold up the others.
+                if let Err(error) = self.flush_head(signal, head).await {
+                    outcome = Err(error);
+                    break;
+                }
             }
         }
-        Ok(())
+        outcome
     }
 
     async fn flush_head(self: &Arc<Self>, signal: Signal, head: SealedHead) -> Result<()> {

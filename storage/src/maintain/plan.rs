@@ -63,9 +63,13 @@ pub(crate) struct Plan {
 type GroupKey = (Signal, String, i64, i64);
 
 /// Plans over all segments but the `excluded`.
-pub(crate) fn plan(segments: &[SegmentMeta], excluded: &HashSet<Ulid>, now_ns: i64) -> Plan {
+pub(crate) fn plan<'a>(
+    segments: impl IntoIterator<Item = &'a SegmentMeta>,
+    excluded: &HashSet<Ulid>,
+    now_ns: i64,
+) -> Plan {
     let mut groups: BTreeMap<GroupKey, Vec<&SegmentMeta>> = BTreeMap::new();
-    for meta in segments.iter().filter(|meta| !excluded.contains(&meta.id)) {
+    for meta in segments.into_iter().filter(|meta| !excluded.contains(&meta.id)) {
         let window = long_window(meta);
         let key = (meta.signal, meta.tenant.clone(), window.start_ns, window.end_ns);
         groups.entry(key).or_default().push(meta);

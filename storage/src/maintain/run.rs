@@ -19,7 +19,12 @@ impl Core {
     /// What there is to compact.
     pub(crate) fn plan(&self) -> Plan {
         let unmergeable = self.maintenance.unmergeable();
-        plan(&self.state.lock().segments, &unmergeable, self.clock.now_ns())
+        // Those of the view, because a merge takes its inputs from there.
+        let view = self.publisher.view();
+        let rows = view.spans.segments.iter().chain(view.logs.segments.iter());
+        let points = view.metrics.segments.iter().map(|segment| &segment.meta);
+        let metas = rows.map(|segment| &segment.meta).chain(points);
+        plan(metas, &unmergeable, self.clock.now_ns())
     }
 
     /// Runs the most urgent compaction; `false` if there was none.

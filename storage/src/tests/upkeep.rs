@@ -173,9 +173,44 @@ async fn heads_are_sealed_by_age_size_and_idleness() {
     machine.clock.advance_ns(10 * SECOND_NS);
     core.seal_due();
     assert_eq!(Signal::ALL.map(sealed), [1, 1, 0], "metrics wait longer");
-    machine.clock.advance_ns(20 * SECOND_NS);
+    machine.clock.advance_ns(10 * SECOND_NS);
     core.seal_due();
     assert_eq!(Signal::ALL.map(sealed), [1, 1, 1], "but not when nothing comes");
     core.flush_sealed().await.expect("flushes");
     assert_eq!(Signal::ALL.map(sealed), [0, 0, 0]);
+}
+
+/// A batch that trips an encoder keeps its own signal in memory and in the log; the others go on,
+/// and nothing is lost when the encoder has learned it.
+#[tokio::test]
+async fn a_head_that_cannot_be_written_stays_readable() {
+    let machine = Machine::new();
+    let open = machine.open().await;
+    for signal in Signal::ALL {
+        open.send(signal, &[1]).await.expect("acknowledged");
+    }
+    let body = 2u64.to_le_bytes().to_vec();
+    let body_hash = open.store.body_hash(Signal::Traces, TENANT, &body);
+    let Claim::New(ticket) =
+        open.store.claim(Signal::Traces, TENANT, body_hash).await.expect("new")
+    else {
+        panic!("known");
+    };
+    let record = record(Signal::Traces, body_hash, body);
+    let mut decoded = decode(&record).expect("decodes");
+    let Batch::Spans(batch) = &mut decoded.batch else { panic!("spans") };
+    // A column less than the item schema has.
+    *batch = batch.project(&(0..batch.num_columns() - 1).collect::<Vec<_>>()).expect("projects");
+    open.store.append(ticket, record, decoded).await.expect("acknowledged");
+    for _ in 0..2 {
+        open.store.flush().await.expect_err("spans cannot be written");
+        let view = open.store.view();
+        assert_eq!((view.logs.segments.len(), view.metrics.segments.len()), (1, 1));
+        assert_eq!(numbers(&view, Signal::Traces, &machine), [1, 2]);
+    }
+    assert_eq!(open.store.status().failed, None);
+    open.crash().await;
+    let open = machine.open().await;
+    open.store.flush().await.expect("decoded anew, the batch is whole");
+    assert_eq!(numbers(&open.store.view(), Signal::Traces, &machine), [1, 2]);
 }
