@@ -106,13 +106,12 @@ fn build(root: &Path, dist: &Path) -> BuildResult<()> {
 
 fn npm(root: &Path, arguments: &[&str]) -> BuildResult<()> {
     let program = if cfg!(windows) { "npm.cmd" } else { "npm" };
-    let output = Command::new(program)
-        .args(arguments)
-        .current_dir(root)
-        .output()
-        .map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => NPM_MISSING.to_owned(),
-            _ => format!("cannot run npm: {error}"),
+    let output =
+        Command::new(program).args(arguments).current_dir(root).output().map_err(|error| {
+            match error.kind() {
+                std::io::ErrorKind::NotFound => NPM_MISSING.to_owned(),
+                _ => format!("cannot run npm: {error}"),
+            }
         })?;
     if output.status.success() {
         return Ok(());

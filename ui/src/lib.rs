@@ -67,8 +67,11 @@ fn asset(name: &str, plain: EmbeddedFile, headers: &HeaderMap) -> Response {
     let brotli = sibling.is_some();
     let file = sibling.unwrap_or(plain);
     let etag = etag(&file);
-    let cache =
-        if name.starts_with(HASHED_FOLDER) { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let cache = if name.starts_with(HASHED_FOLDER) {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-cache"
+    };
     let mut response = Response::builder()
         .header(ETAG, &etag)
         .header(CACHE_CONTROL, cache)
@@ -119,7 +122,10 @@ fn etag(file: &EmbeddedFile) -> String {
 
 fn matches_etag(headers: &HeaderMap, etag: &str) -> bool {
     headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(|value| {
-        value.split(',').map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == etag)
+        value
+            .split(',')
+            .map(str::trim)
+            .any(|one| one == "*" || one.trim_start_matches("W/") == etag)
     })
 }
 

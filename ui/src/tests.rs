@@ -101,7 +101,8 @@ fn accept_encoding_is_weighed() {
         ("br;q=x", false),
     ];
     for (value, expect) in cases {
-        let headers = [(http::header::ACCEPT_ENCODING, value.parse().unwrap())].into_iter().collect();
+        let headers =
+            [(http::header::ACCEPT_ENCODING, value.parse().unwrap())].into_iter().collect();
         assert_eq!(accepts_brotli(&headers), expect, "{value:?}");
     }
 }

@@ -11,6 +11,7 @@ import type { Interval } from '../lib/time_range.ts';
 import { searchRoute } from '../router.tsx';
 import { NoData, NoMatch } from '../search/empty.tsx';
 import { FilterBar } from '../search/filter_bar.tsx';
+import { rememberSearch } from '../search/last_search.ts';
 import { isNarrowed, type TraceQuery } from '../search/query.ts';
 import { ResultSkeleton, Results } from '../search/results.tsx';
 import { Scatter } from '../search/scatter.tsx';
@@ -29,8 +30,10 @@ export function SearchPage() {
   const [selected, setSelected] = useState(-1);
   const [help, setHelp] = useState(false);
   useTitle();
-  // biome-ignore lint/correctness/useExhaustiveDependencies: another search starts without a selection
-  useEffect(() => setSelected(-1), [query]);
+  useEffect(() => {
+    rememberSearch(query);
+    setSelected(-1);
+  }, [query]);
 
   const change = (part: Partial<TraceQuery>) => navigate({ to: '/traces', search: { ...query, ...part } });
   const open = (index: number) => {

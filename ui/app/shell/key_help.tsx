@@ -22,6 +22,7 @@ export const TRACE_KEYS: KeyList = [
   ['+ - 0', 'Zoom in, out, all'],
   ['z', 'Zoom to the selected span'],
   ['1 2', 'Panel: span, logs'],
+  ['u', 'Back to the search'],
   ['Esc', 'Close what is open'],
   ['?', 'This list'],
 ];

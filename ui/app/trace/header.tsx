@@ -1,7 +1,9 @@
 import { ActionIcon, Tooltip } from '@mantine/core';
+import { Link } from '@tanstack/react-router';
 import { apiUrl } from '../api/client.ts';
 import { serviceColor } from '../lib/colors.ts';
 import { formatAge, formatClock, formatCount, formatDate, formatDuration } from '../lib/format.ts';
+import { lastSearch } from '../search/last_search.ts';
 import { CopyText } from '../shell/copy_text.tsx';
 import { IconDownload, IconError, IconHelp } from '../shell/icons.tsx';
 import type { TraceFigures } from './summary.ts';
@@ -22,6 +24,14 @@ export function TraceHeader({ table, figures, onHelp, onNextError }: HeaderProps
   return (
     <header className={classes.header}>
       <div className={classes.headline}>
+        <Link
+          to="/traces"
+          search={lastSearch() ?? {}}
+          className={classes.back}
+          title="Back to the search (u)"
+        >
+          Traces
+        </Link>
         <i className={classes.headDot} style={{ background: serviceColor(service) }} />
         <h1 title={`${service}: ${table.names[table.name[root]]}`}>
           {service} <span>{table.names[table.name[root]] || '(no name)'}</span>

@@ -1,7 +1,9 @@
 // A loaded trace: header, minimap, waterfall and panel, and the state they share.
 import { ActionIcon, Modal, Tooltip } from '@mantine/core';
+import { useNavigate } from '@tanstack/react-router';
 import { useRef, useState } from 'react';
 import { useStored } from '../lib/storage.ts';
+import { lastSearch } from '../search/last_search.ts';
 import { IconCollapse, IconExpand, IconRows } from '../shell/icons.tsx';
 import { KeyHelp, TRACE_KEYS } from '../shell/key_help.tsx';
 import { FindBar } from './find_bar.tsx';
@@ -28,7 +30,12 @@ export function TraceScreen({ table }: { table: TraceTable }) {
   const [treeWidth, setTreeWidth] = useStored<number>('tree-width', window.innerWidth < 1200 ? 280 : 400);
   const [panelWidth, setPanelWidth] = useStored<number>('panel-width', window.innerWidth < 1200 ? 320 : 420);
   const state = useTraceState(table, waterfall);
-  useTraceKeys(state, { onSearch: () => findRef.current?.focus(), onHelp: () => setHelp(true) });
+  const navigate = useNavigate();
+  useTraceKeys(state, {
+    onSearch: () => findRef.current?.focus(),
+    onHelp: () => setHelp(true),
+    onBack: () => navigate({ to: '/traces', search: lastSearch() ?? {} }),
+  });
 
   return (
     <div className={classes.screen}>

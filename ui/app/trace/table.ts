@@ -11,6 +11,7 @@ import {
   type OtlpTrace,
   readNanos,
   statusCode,
+  valueText,
 } from './otlp.ts';
 import { buildTree, FLAG, type Tree } from './tree.ts';
 
@@ -23,11 +24,14 @@ export interface TraceTable {
   durationNs: number;
   services: string[];
   names: string[];
+  notes: string[];
   spanIds: string[];
   /** Index into `services`. */
   service: Uint32Array;
   /** Index into `names`. */
   name: Uint32Array;
+  /** Index into `notes`: a failed HTTP or gRPC status, or the database; 0 is none. */
+  note: Uint32Array;
   /** Nanoseconds since the start of the trace. */
   start: Float64Array;
   duration: Float64Array;
@@ -86,6 +90,7 @@ export function parseTrace(traceId: string, trace: OtlpTrace): ParsedTrace {
     depth: tree.depth,
     flags: tree.flags,
     ...names(sources),
+    ...notes(sources),
     ...events(sources, base),
   };
   markErrors(table, sources);
@@ -127,6 +132,34 @@ function names(sources: SourceSpan[]): Pick<TraceTable, 'services' | 'names' | '
   });
   const name = Uint32Array.from(sources, ({ span }) => operations.add(span.name ?? ''));
   return { services: services.values, names: operations.values, service, name };
+}
+
+function notes(sources: SourceSpan[]): Pick<TraceTable, 'notes' | 'note'> {
+  const texts = new Interner();
+  texts.add('');
+  const note = Uint32Array.from(sources, ({ span }) => texts.add(noteOf(span)));
+  return { notes: texts.values, note };
+}
+
+const HTTP_STATUS = ['http.response.status_code', 'http.status_code'];
+const DATABASE = ['db.system.name', 'db.system'];
+const HTTP_FAILED_MIN = 400;
+
+/** What is worth a pill in the row. */
+function noteOf({ attributes }: OtlpSpan): string {
+  let database = '';
+  for (const { key, value } of attributes ?? []) {
+    if (HTTP_STATUS.includes(key)) {
+      const status = valueText(value);
+      if (Number(status) >= HTTP_FAILED_MIN) return `HTTP ${status}`;
+    } else if (key === 'rpc.grpc.status_code') {
+      const status = valueText(value);
+      if (status !== '0') return `gRPC ${status}`;
+    } else if (DATABASE.includes(key)) {
+      database = valueText(value);
+    }
+  }
+  return database;
 }
 
 class Interner {

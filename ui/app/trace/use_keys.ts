@@ -6,13 +6,14 @@ import { clampViewport, fullViewport, zoomAround } from './viewport.ts';
 interface Actions {
   onSearch: () => void;
   onHelp: () => void;
+  onBack: () => void;
 }
 
 const ZOOM_STEP = 0.6;
 /** Room on both sides of a span that is zoomed to. */
 const ZOOM_MARGIN = 0.08;
 
-export function useTraceKeys(state: TraceState, { onSearch, onHelp }: Actions): void {
+export function useTraceKeys(state: TraceState, { onSearch, onHelp, onBack }: Actions): void {
   const { table, selected, collapsed, viewport } = state;
   const fold = () => {
     if (selected < 0) return;
@@ -70,6 +71,7 @@ export function useTraceKeys(state: TraceState, { onSearch, onHelp }: Actions): 
     z: zoomToSpan,
     '1': () => state.change({ tab: undefined }),
     '2': () => state.change({ tab: 'logs' }),
+    u: onBack,
     Escape: close,
     '?': onHelp,
   });

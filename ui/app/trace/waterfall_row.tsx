@@ -89,6 +89,7 @@ function TreeCell({ table, row, indent, collapsed, onToggle }: RowProps) {
       <span className={classes.rowName} title={`${service}: ${table.names[table.name[row]]}`}>
         {table.names[table.name[row]] || '(no name)'}
       </span>
+      {table.note[row] > 0 && <span className={classes.note}>{table.notes[table.note[row]]}</span>}
       <Flags flags={flags} />
     </div>
   );
