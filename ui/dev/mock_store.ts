@@ -129,9 +129,8 @@ function summary(entry: Entry, query: URLSearchParams) {
   }));
   return {
     trace_id: entry.traceId,
-    root_service: (root ?? entry.spans[0]).service,
-    root_operation: (root ?? entry.spans[0]).name,
-    has_root: root !== undefined,
+    root_service: root?.service ?? null,
+    root_operation: root?.name ?? null,
     start_time: rfc3339(entry.startNs),
     duration_ns: duration,
     span_count: entry.spans.length,

@@ -60,7 +60,8 @@ fn field(number: u8, payload: &[u8]) -> Vec<u8> {
 
 #[test]
 fn bad_items_are_refused_alone() {
-    let cases: [(&str, Box<dyn Fn(&mut Span)>); 10] = [
+    type Spoil = Box<dyn Fn(&mut Span)>;
+    let cases: [(&str, Spoil); 10] = [
         ("trace_id has 0 bytes, expected 16", Box::new(|s| s.trace_id.clear())),
         ("trace_id has 5 bytes, expected 16", Box::new(|s| s.trace_id = vec![1; 5])),
         ("trace_id is all zero", Box::new(|s| s.trace_id = vec![0; 16])),

@@ -149,7 +149,7 @@ async fn refusals_use_the_protocols_codes() {
         (
             "bomb",
             "gzip",
-            frame(1, &compress(Encoding::Gzip, &vec![0; 32 << 20])),
+            frame(1, &compress(Encoding::Gzip, &vec![0; 16 << 20])),
             8,
             "the limit is",
         ),

@@ -15,10 +15,7 @@ export function describeStatus(status: Status | undefined, error: unknown): Stat
   }
   if (!status) return { state: 'unknown', label: '…', detail: 'Asking the server' };
   const ready = find(status, 'ready');
-  if (ready === false) {
-    const stage = find(status, 'stage');
-    return { state: 'busy', label: 'Starting', detail: typeof stage === 'string' ? stage : 'Not ready yet' };
-  }
+  if (ready === false) return { state: 'busy', label: 'Starting', detail: 'The server replays its log' };
   const settled = find(status, 'settled');
   const spans = find(status, 'spans');
   const parts = ['The server takes data in'];

@@ -14,9 +14,7 @@ const traces = new Map<string, Promise<ParsedTrace>>();
 
 async function load(traceId: string): Promise<ParsedTrace> {
   const response = await request(apiUrl(`traces/${encodeURIComponent(traceId)}`));
-  const parsed = parseTrace(traceId, (await response.json()) as OtlpTrace);
-  parsed.table.partial = response.headers.get('throughline-partial') ?? undefined;
-  return parsed;
+  return parseTrace(traceId, (await response.json()) as OtlpTrace);
 }
 
 function keep(traceId: string): Promise<ParsedTrace> {

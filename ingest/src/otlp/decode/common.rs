@@ -91,7 +91,7 @@ pub fn put_any_value(
     let mut current = OneOf::Empty;
     for piece in pieces {
         let mut fields = Fields::new(piece);
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.next_field()? {
             let next = match field.number {
                 1 => OneOf::Str(field.str("AnyValue.string_value")?),
                 2 => OneOf::Bool(field.varint("AnyValue.bool_value")? != 0),
@@ -168,7 +168,7 @@ fn put_nested_value(
     }
     for piece in pieces {
         let mut fields = Fields::new(piece);
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.next_field()? {
             if field.number != 1 {
                 continue;
             }
@@ -203,7 +203,7 @@ pub fn key_value(message: &[u8]) -> Result<(&str, Option<Pieces<'_>>)> {
     let mut key = "";
     let mut value = None;
     let mut fields = Fields::new(message);
-    while let Some(field) = fields.next()? {
+    while let Some(field) = fields.next_field()? {
         match field.number {
             1 => key = field.str("KeyValue.key")?,
             2 => Pieces::add(&mut value, field.bytes("KeyValue.value")?),
@@ -250,7 +250,7 @@ pub enum Part<'a> {
 pub fn walk(request: &[u8], mut each: impl FnMut(Part<'_>) -> Result<()>) -> Result<()> {
     let mut origin = OriginReader::default();
     let mut fields = Fields::new(request);
-    while let Some(field) = fields.next()? {
+    while let Some(field) = fields.next_field()? {
         if field.number == 1 {
             walk_resource(field.bytes("resource entries of the request")?, &mut origin, &mut each)?;
         }
@@ -268,7 +268,7 @@ fn walk_resource(
     each(Part::Resource(&origin.resource))?;
     let resource_refused = verdict.reason();
     let mut fields = Fields::new(message);
-    while let Some(field) = fields.next()? {
+    while let Some(field) = fields.next_field()? {
         if field.number != 2 {
             continue;
         }
@@ -278,7 +278,7 @@ fn walk_resource(
         each(Part::Scope(&origin.scope))?;
         let refused = verdict.reason();
         let mut items = Fields::new(scope_message);
-        while let Some(item) = items.next()? {
+        while let Some(item) = items.next_field()? {
             if item.number == 2 {
                 each(Part::Item(item.bytes("items of a scope")?, refused.as_deref()))?;
             }
@@ -303,12 +303,12 @@ impl OriginReader {
         self.entity_refs.clear();
         let (mut schema_url, mut dropped) = ("", 0);
         let mut fields = Fields::new(message);
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.next_field()? {
             match field.number {
                 1 => {
                     let resource = field.bytes("resource")?;
                     let mut inner = Fields::new(resource);
-                    while let Some(field) = inner.next()? {
+                    while let Some(field) = inner.next_field()? {
                         self.resource_field(field, &mut dropped, verdict)?;
                     }
                 }
@@ -350,11 +350,11 @@ impl OriginReader {
         self.set.clear();
         let (mut name, mut version, mut schema_url, mut dropped) = ("", "", "", 0);
         let mut fields = Fields::new(message);
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.next_field()? {
             match field.number {
                 1 => {
                     let mut inner = Fields::new(field.bytes("scope")?);
-                    while let Some(field) = inner.next()? {
+                    while let Some(field) = inner.next_field()? {
                         match field.number {
                             1 => name = field.str("InstrumentationScope.name")?,
                             2 => version = field.str("InstrumentationScope.version")?,
@@ -382,7 +382,7 @@ fn put_entity_ref(out: &mut Vec<u8>, message: &[u8]) -> Result<()> {
     let (mut schema_url, mut kind) = ("", "");
     let (mut id_keys, mut description_keys) = (vec![tag::ARRAY], vec![tag::ARRAY]);
     let mut fields = Fields::new(message);
-    while let Some(field) = fields.next()? {
+    while let Some(field) = fields.next_field()? {
         let (keys, name) = match field.number {
             1 => {
                 schema_url = field.str("EntityRef.schema_url")?;

@@ -72,7 +72,7 @@ impl Decoder {
         let mut raw = RawRecord::default();
         let record = &mut raw.fields;
         let mut fields = Fields::new(message);
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.next_field()? {
             match field.number {
                 1 => raw.time = field.fixed64("LogRecord.time_unix_nano")?,
                 2 => record.severity_number = field.varint("LogRecord.severity_number")? as i32,

@@ -85,7 +85,7 @@ impl Decoder {
         let mut data: Option<(MetricKind, Pieces<'_>)> = None;
         let mut replaced = Vec::new();
         let mut fields = Fields::new(message);
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.next_field()? {
             let kind = match field.number {
                 1 => {
                     head.name = field.str("Metric.name")?;
@@ -155,7 +155,7 @@ impl Decoder {
         let has_temporality = !matches!(kind, MetricKind::Gauge | MetricKind::Summary);
         for piece in pieces {
             let mut fields = Fields::new(piece);
-            while let Some(field) = fields.next()? {
+            while let Some(field) = fields.next_field()? {
                 match field.number {
                     2 if has_temporality => {
                         head.temporality = field.varint("aggregation_temporality")? as i32;
@@ -169,7 +169,7 @@ impl Decoder {
         }
         for piece in pieces {
             let mut fields = Fields::new(piece);
-            while let Some(field) = fields.next()? {
+            while let Some(field) = fields.next_field()? {
                 if field.number != 1 {
                     continue;
                 }

@@ -54,7 +54,7 @@ impl Exemplars {
         let (mut time, mut value) = (0, Number::None);
         let (mut span_id, mut trace_id): (&[u8], &[u8]) = (&[], &[]);
         let mut fields = Fields::new(message);
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.next_field()? {
             match field.number {
                 2 => time = field.fixed64("Exemplar.time_unix_nano")?,
                 3 => value = Number::Double(field.double("Exemplar.as_double")?),
@@ -97,7 +97,7 @@ impl Decoder {
         let mut verdict = head.verdict();
         let (mut raw, mut value) = (RawTime::default(), Number::None);
         let mut fields = Fields::new(message);
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.next_field()? {
             match field.number {
                 2 => raw.start_time = field.fixed64("NumberDataPoint.start_time_unix_nano")?,
                 3 => raw.time = field.fixed64("NumberDataPoint.time_unix_nano")?,
@@ -126,7 +126,7 @@ impl Decoder {
         let (mut count, mut sum, mut min, mut max) = (0, None, None, None);
         let (mut bounds, mut counts) = (Vec::new(), Vec::new());
         let mut fields = Fields::new(message);
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.next_field()? {
             match field.number {
                 2 => raw.start_time = field.fixed64("HistogramDataPoint.start_time_unix_nano")?,
                 3 => raw.time = field.fixed64("HistogramDataPoint.time_unix_nano")?,
@@ -166,7 +166,7 @@ impl Decoder {
         let (mut scale, mut zero_count, mut zero_threshold) = (0, 0, 0.0);
         let (mut positive, mut negative) = (Buckets::default(), Buckets::default());
         let mut fields = Fields::new(message);
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.next_field()? {
             match field.number {
                 1 => {
                     let attribute = field.bytes("ExponentialHistogramDataPoint.attributes")?;
@@ -203,7 +203,7 @@ impl Decoder {
         let mut raw = RawTime::default();
         let (mut count, mut sum, mut quantiles) = (0, 0.0, Vec::new());
         let mut fields = Fields::new(message);
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.next_field()? {
             match field.number {
                 2 => raw.start_time = field.fixed64("SummaryDataPoint.start_time_unix_nano")?,
                 3 => raw.time = field.fixed64("SummaryDataPoint.time_unix_nano")?,
@@ -228,7 +228,7 @@ impl Decoder {
 
 fn read_buckets(message: &[u8], buckets: &mut Buckets) -> Result<()> {
     let mut fields = Fields::new(message);
-    while let Some(field) = fields.next()? {
+    while let Some(field) = fields.next_field()? {
         match field.number {
             1 => buckets.offset = field.sint32("Buckets.offset")?,
             2 => field.extend_varint("Buckets.bucket_counts", &mut buckets.counts)?,
@@ -241,7 +241,7 @@ fn read_buckets(message: &[u8], buckets: &mut Buckets) -> Result<()> {
 fn read_quantile(message: &[u8]) -> Result<(f64, f64)> {
     let (mut quantile, mut value) = (0.0, 0.0);
     let mut fields = Fields::new(message);
-    while let Some(field) = fields.next()? {
+    while let Some(field) = fields.next_field()? {
         match field.number {
             1 => quantile = field.double("ValueAtQuantile.quantile")?,
             2 => value = field.double("ValueAtQuantile.value")?,

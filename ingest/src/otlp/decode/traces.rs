@@ -68,7 +68,7 @@ impl Decoder {
         let mut raw = RawSpan::default();
         let span = &mut raw.fields;
         let mut fields = Fields::new(message);
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.next_field()? {
             match field.number {
                 1 => raw.trace_id = field.bytes("Span.trace_id")?,
                 2 => raw.span_id = field.bytes("Span.span_id")?,
@@ -110,7 +110,7 @@ impl Decoder {
         self.set.clear();
         let (mut time, mut name, mut dropped) = (0, "", 0);
         let mut fields = Fields::new(message);
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.next_field()? {
             match field.number {
                 1 => time = field.fixed64("Event.time_unix_nano")?,
                 2 => name = field.str("Event.name")?,
@@ -129,7 +129,7 @@ impl Decoder {
         let (mut trace_id, mut span_id): (&[u8], &[u8]) = (&[], &[]);
         let (mut trace_state, mut dropped, mut flags) = ("", 0, 0);
         let mut fields = Fields::new(message);
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.next_field()? {
             match field.number {
                 1 => trace_id = field.bytes("Link.trace_id")?,
                 2 => span_id = field.bytes("Link.span_id")?,
@@ -151,7 +151,7 @@ impl Decoder {
 
 fn status<'a>(message: &'a [u8], span: &mut SpanFields<'a>) -> Result<()> {
     let mut fields = Fields::new(message);
-    while let Some(field) = fields.next()? {
+    while let Some(field) = fields.next_field()? {
         match field.number {
             2 => span.status_message = field.str("Status.message")?,
             3 => span.status_code = field.varint("Status.code")? as i32,

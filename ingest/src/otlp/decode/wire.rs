@@ -170,7 +170,7 @@ impl<'a> Fields<'a> {
 
     /// The next field; `None` at the end of the message.
     #[inline]
-    pub fn next(&mut self) -> Result<Option<Field<'a>>> {
+    pub fn next_field(&mut self) -> Result<Option<Field<'a>>> {
         if self.rest.is_empty() {
             return Ok(None);
         }
@@ -334,7 +334,7 @@ mod tests {
     fn numbers(message: &[u8]) -> Result<Vec<(u32, String)>> {
         let mut fields = Fields::new(message);
         let mut seen = Vec::new();
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.next_field()? {
             seen.push((field.number, format!("{:?}", field.wire)));
         }
         Ok(seen)

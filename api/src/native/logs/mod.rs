@@ -1,5 +1,0 @@
-//! Log records: `GET /api/v1/logs`.
-
-pub mod params;
-pub mod routes;
-pub mod wire;

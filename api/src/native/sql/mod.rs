@@ -1,5 +1,0 @@
-//! SQL: `POST /api/v1/sql`.
-
-mod answer;
-pub mod routes;
-pub mod wire;
