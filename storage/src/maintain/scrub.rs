@@ -1,7 +1,8 @@
 //! Checking that stored bytes are still what was written, and setting aside those that are not.
 //!
 //! Disks forget: a sector may fail long after its write, and nobody notices before the bytes are
-//! read. The scrub reads every segment once a day, slowly, and compares checksums.
+//! read. The scrub reads every segment once a day, slowly, and compares checksums; one that a query
+//! could not read comes first.
 
 use std::sync::Arc;
 
@@ -32,6 +33,11 @@ impl Core {
     }
 
     fn scrub_due(&self, now_ns: i64) -> Option<(Ulid, u64)> {
+        let view = self.publisher.view();
+        let mut readable = view.spans.segments.iter().chain(view.logs.segments.iter());
+        if let Some(suspect) = readable.find(|segment| segment.take_suspicion()) {
+            return Some((suspect.meta.id, suspect.meta.data_bytes + suspect.meta.index_bytes));
+        }
         let state = self.state.lock();
         let mut scrubbed = self.maintenance.scrubbed_at_ns.lock();
         scrubbed.retain(|id, _| state.segments.iter().any(|meta| meta.id == *id));

@@ -213,10 +213,10 @@ impl<'c> Verdicts<'c> {
 
     fn decide<'a>(&mut self, scalar: impl Fn(usize) -> Option<Scalar<'a>>) -> Result<()> {
         for row in 0..self.rows.len() {
-            if self.rows[row] == OPEN {
-                if let Some(scalar) = scalar(row) {
-                    self.rows[row] = if self.condition.value(scalar)? { YES } else { NO };
-                }
+            if self.rows[row] == OPEN
+                && let Some(scalar) = scalar(row)
+            {
+                self.rows[row] = if self.condition.value(scalar)? { YES } else { NO };
             }
         }
         Ok(())
@@ -301,10 +301,11 @@ impl<'c> Verdicts<'c> {
     pub(crate) fn add_sets(&mut self, sets: &BinaryArray, key: &str) -> Result<()> {
         let condition = self.condition;
         for row in 0..self.rows.len() {
-            if self.rows[row] == OPEN && sets.is_valid(row) {
-                if let Some(value) = attrs::get(sets.value(row), key) {
-                    self.rows[row] = if condition.encoded(value)? { YES } else { NO };
-                }
+            if self.rows[row] == OPEN
+                && sets.is_valid(row)
+                && let Some(value) = attrs::get(sets.value(row), key)
+            {
+                self.rows[row] = if condition.encoded(value)? { YES } else { NO };
             }
         }
         Ok(())

@@ -7,6 +7,7 @@ use arrow::datatypes::{Int64Type, TimestampNanosecondType, UInt32Type};
 use parquet::arrow::arrow_reader::RowSelection;
 use throughline_model::predicate::{Op, Predicate, Target};
 use throughline_model::schema::col;
+use throughline_model::time::TimeRange;
 use throughline_model::{Signal, TraceId};
 
 use super::evaluate::{Condition, Verdicts};
@@ -73,7 +74,8 @@ impl GroupScan<'_> {
         }
         ScanStats::add(&self.stats.rows_scanned, left.rows as u64);
         let time = &self.plan.time;
-        if !(time.contains(group.min_time_ns) && time.contains(group.max_end_ns)) {
+        let inside = time.contains(group.min_time_ns) && time.contains(group.max_end_ns);
+        if *time != TimeRange::ALL && !inside {
             left = self.keep_time(left)?;
         }
         for (predicate, condition) in self.plan.predicates.iter().zip(&self.plan.conditions) {
@@ -199,16 +201,15 @@ impl GroupScan<'_> {
         let assembler = self.assembler();
         let target = ScanColumn::Attribute(predicate.target.clone());
         if let (Target::Column(name), Op::Exists | Op::Missing) = (&predicate.target, &predicate.op)
+            && name == col::PARENT_SPAN_ID
         {
-            if name == col::PARENT_SPAN_ID {
-                let batch = self.column_batch(&left, &[self.opened.leaf(PARENT)?])?;
-                let places = batch.column(0).as_primitive::<UInt32Type>().values();
-                let exists = matches!(predicate.op, Op::Exists);
-                let keep = BooleanBuffer::collect_bool(places.len(), |row| {
-                    (places[row] != PARENT_NONE) == exists
-                });
-                return Ok(left.refine(keep));
-            }
+            let batch = self.column_batch(&left, &[self.opened.leaf(PARENT)?])?;
+            let places = batch.column(0).as_primitive::<UInt32Type>().values();
+            let exists = matches!(predicate.op, Op::Exists);
+            let keep = BooleanBuffer::collect_bool(places.len(), |row| {
+                (places[row] != PARENT_NONE) == exists
+            });
+            return Ok(left.refine(keep));
         }
         let leaves = assembler.leaves(&target, Parents::InSlab)?;
         if leaves.is_empty() {
@@ -292,7 +293,7 @@ pub(crate) fn in_time(
     batch: &RecordBatch,
     time_column: &str,
     spans: bool,
-    range: &throughline_model::time::TimeRange,
+    range: &TimeRange,
 ) -> Result<BooleanBuffer> {
     let starts = times(batch, time_column)?;
     if !spans {

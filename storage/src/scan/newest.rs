@@ -28,12 +28,12 @@ impl Held {
         let rows = times.iter().enumerate().map(|(row, time)| (*time, number, row as u32));
         self.rows.extend(rows);
         self.batches.push(batch);
-        if let Some(left) = self.left {
-            if self.rows.len() > left.saturating_mul(4).max(BATCH_ROWS) {
-                self.sort();
-                self.rows.truncate(left);
-                self.compact();
-            }
+        if let Some(left) = self.left
+            && self.rows.len() > left.saturating_mul(4).max(BATCH_ROWS)
+        {
+            self.sort();
+            self.rows.truncate(left);
+            self.compact();
         }
         Ok(())
     }

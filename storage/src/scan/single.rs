@@ -52,10 +52,11 @@ impl SingleAttribute {
     /// Values inside encoded sets.
     pub(crate) fn add_sets(&mut self, sets: &BinaryArray, key: &str) -> Result<()> {
         for row in 0..self.numbers.len() {
-            if self.numbers[row] == NONE && sets.is_valid(row) {
-                if let Some(value) = attrs::get(sets.value(row), key) {
-                    self.numbers[row] = self.values.intern(value)?;
-                }
+            if self.numbers[row] == NONE
+                && sets.is_valid(row)
+                && let Some(value) = attrs::get(sets.value(row), key)
+            {
+                self.numbers[row] = self.values.intern(value)?;
             }
         }
         Ok(())

@@ -234,11 +234,11 @@ fn keys_of(spans: impl Iterator<Item = Span>) -> Vec<String> {
 fn conditions_choose_the_rows_that_a_naive_reader_chooses() {
     let mut rng = SmallRng::seed_from_u64(1);
     let mut matched = 0;
-    for seed in 0..4 {
+    for seed in 0..3 {
         let fixture = Fixture::new();
         let (all, rows) = places(&fixture, seed);
         let spans = all.iter().flat_map(|b| read_spans(b).expect("spans")).collect::<Vec<_>>();
-        for _ in 0..120 {
+        for _ in 0..60 {
             let predicates = (0..rng.random_range(0..3))
                 .map(|_| predicate(&mut rng, &spans))
                 .collect::<Vec<_>>();
@@ -258,7 +258,7 @@ fn conditions_choose_the_rows_that_a_naive_reader_chooses() {
             matched += found.len();
         }
     }
-    assert!(matched > 1000, "the conditions chose only {matched} rows");
+    assert!(matched > 500, "the conditions chose only {matched} rows");
 }
 
 #[test]

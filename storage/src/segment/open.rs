@@ -38,7 +38,7 @@ pub struct Segment {
     pub meta: SegmentMeta,
     store: Arc<SegmentStore>,
     cache: Arc<Cache>,
-    /// Set by a read that failed on the segment's bytes; maintenance quarantines it.
+    /// Set by a read that failed on the segment's bytes; the scrub verifies it next.
     corrupt: AtomicBool,
 }
 
@@ -51,6 +51,11 @@ impl Segment {
     /// Whether a read found the segment's bytes damaged.
     pub fn is_corrupt(&self) -> bool {
         self.corrupt.load(Ordering::Relaxed)
+    }
+
+    /// Whether a read found damage since this was last asked.
+    pub(crate) fn take_suspicion(&self) -> bool {
+        self.corrupt.swap(false, Ordering::Relaxed)
     }
 
     pub(crate) fn mark_corrupt(&self, err: &Error) {

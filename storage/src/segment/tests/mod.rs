@@ -2,6 +2,7 @@
 
 mod data;
 mod round_trip;
+mod unusual;
 
 pub(crate) use data::{Fixture, log_keys, random_logs, random_spans, span_keys};
 pub(crate) use round_trip::{context, tier};
