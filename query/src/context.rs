@@ -151,6 +151,9 @@ impl Budget {
 
     /// Waits for `work` until the deadline or until the asker leaves.
     pub(crate) async fn run<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        if Instant::now() >= self.deadline {
+            return Err(self.deadline_error()); // also for work that would be done at once
+        }
         tokio::select! {
             biased;
             () = self.scan.cancel.cancelled() => {

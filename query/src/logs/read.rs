@@ -72,12 +72,17 @@ pub fn read_logs(batch: &RecordBatch) -> Result<Vec<LogRecord>> {
 }
 
 /// An order of records of one time that depends on nothing but what they say, so that pages stay
-/// the same whichever segment a record lies in.
+/// the same whichever segment a record lies in. Attributes are a set: their order says nothing.
 pub(super) fn by_content(a: &LogRecord, b: &LogRecord) -> Ordering {
     let key = |r: &LogRecord| (r.trace_id, r.span_id, r.severity_number, r.observed_time_ns);
+    let rest = |r: &LogRecord| {
+        let mut attributes = r.attributes.iter().collect::<Vec<_>>();
+        attributes.sort_by(|a, b| a.0.cmp(&b.0));
+        let plain = LogRecord { attributes: Vec::new(), ..r.clone() };
+        format!("{plain:?}{attributes:?}")
+    };
     key(a)
         .cmp(&key(b))
         .then_with(|| a.service_name.cmp(&b.service_name))
-        .then_with(|| format!("{:?}", a.body).cmp(&format!("{:?}", b.body)))
-        .then_with(|| format!("{a:?}").cmp(&format!("{b:?}")))
+        .then_with(|| rest(a).cmp(&rest(b)))
 }

@@ -4,6 +4,10 @@ use std::sync::{Arc, OnceLock};
 
 use arrow::array::temporal_conversions::timestamp_ns_to_datetime;
 use datafusion::catalog::view::ViewTable;
+use datafusion::catalog::{
+    CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList,
+    MemorySchemaProvider,
+};
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
@@ -109,8 +113,7 @@ impl Sessions {
             .with_disk_manager_builder(no_disk)
             .build_arc()?;
         let mut state = SessionStateBuilder::new_from_existing(self.base.clone())
-            .with_config(self.base.config().clone().with_create_default_catalog_and_schema(true))
-            .with_catalog_list(Arc::new(datafusion::catalog::MemoryCatalogProviderList::new()))
+            .with_catalog_list(catalogs()?)
             .with_runtime_env(runtime)
             .build();
         if let Some(now) = timestamp_ns_to_datetime(now_ns) {
@@ -121,6 +124,15 @@ impl Sessions {
         add_tables(&state, query, statement).await?;
         Ok(state)
     }
+}
+
+// A query's tables are its own, so that each reads its own view.
+fn catalogs() -> Result<Arc<dyn CatalogProviderList>> {
+    let catalog = MemoryCatalogProvider::new();
+    catalog.register_schema(SCHEMA, Arc::new(MemorySchemaProvider::new()))?;
+    let catalogs = MemoryCatalogProviderList::new();
+    catalogs.register_catalog(CATALOG.to_owned(), Arc::new(catalog));
+    Ok(Arc::new(catalogs))
 }
 
 fn add_functions(state: &mut SessionState) -> Result<()> {

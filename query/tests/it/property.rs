@@ -3,9 +3,8 @@
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use throughline_model::Value;
 use throughline_model::predicate::{Op, Operand, Predicate, Target};
-use throughline_query::logs::{LogOrder, LogSearch};
+use throughline_query::logs::{LogOrder, LogRecord, LogSearch};
 use throughline_query::traces::TraceSearch;
 
 use crate::data::{self, NAMES, SERVICES, WORDS};
@@ -13,9 +12,9 @@ use crate::harness::Harness;
 use crate::{logs, traces};
 
 /// Stores that are filled and asked.
-const STORES: u64 = 6;
+const STORES: u64 = 2;
 /// Questions to each.
-const QUESTIONS: usize = 40;
+const QUESTIONS: usize = 30;
 
 fn pick<'a>(rng: &mut StdRng, from: &[&'a str]) -> &'a str {
     from[rng.random_range(0..from.len())]
@@ -144,7 +143,7 @@ fn trace_search(rng: &mut StdRng) -> TraceSearch {
     };
     TraceSearch {
         filters: vec![Predicate { target, op }],
-        limit: rng.random_range(1..6),
+        limit: rng.random_range(3..9),
         ..TraceSearch::default()
     }
 }
@@ -154,7 +153,7 @@ fn log_search(rng: &mut StdRng) -> LogSearch {
         text: pick(rng, &["", "alpha", "\"alpha beta\"", "-beta", "al*"]).to_owned(),
         severity_min: rng.random_bool(0.3).then_some(9),
         order: if rng.random() { LogOrder::NewestFirst } else { LogOrder::OldestFirst },
-        limit: rng.random_range(1..30),
+        limit: rng.random_range(20..60),
         ..LogSearch::default()
     }
 }
@@ -177,7 +176,11 @@ async fn answers(
     }
     for search in log_searches {
         let found = logs::pages(harness, search).await;
-        all.push((format!("{search:?}"), found.iter().map(|r| format!("{r:?}")).collect()));
+        let text = |mut record: LogRecord| {
+            record.attributes.sort_by(|a, b| a.0.cmp(&b.0));
+            format!("{record:?}")
+        };
+        all.push((format!("{search:?}"), found.into_iter().map(text).collect()));
     }
     all
 }
@@ -192,7 +195,7 @@ fn same(seed: u64, stage: &str, now: &[(String, Vec<String>)], before: &[(String
 async fn answers_do_not_depend_on_where_rows_are() {
     for seed in 0..STORES {
         let mut rng = StdRng::seed_from_u64(seed);
-        let mut harness = Harness::new().await;
+        let harness = Harness::new().await;
         for batch in 0..4 {
             let spans = data::random_spans(&mut rng, 40);
             let records = data::random_logs(&mut rng, 40);
@@ -203,8 +206,8 @@ async fn answers_do_not_depend_on_where_rows_are() {
             }
         }
         let queries = (0..QUESTIONS).map(|_| question(&mut rng)).collect::<Vec<_>>();
-        let trace_searches = (0..6).map(|_| trace_search(&mut rng)).collect::<Vec<_>>();
-        let log_searches = (0..6).map(|_| log_search(&mut rng)).collect::<Vec<_>>();
+        let trace_searches = (0..3).map(|_| trace_search(&mut rng)).collect::<Vec<_>>();
+        let log_searches = (0..3).map(|_| log_search(&mut rng)).collect::<Vec<_>>();
         let ask = async |harness: &Harness| {
             answers(harness, &queries, &trace_searches, &log_searches).await
         };
@@ -219,5 +222,4 @@ async fn answers_do_not_depend_on_where_rows_are() {
         let harness = harness.reopen().await;
         same(seed, "reopened", &ask(&harness).await, &first);
     }
-    let _ = Value::Empty;
 }

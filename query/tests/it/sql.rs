@@ -1,7 +1,7 @@
 //! SQL: every table and column, ids, attributes, what is refused, what is pushed down.
 
 use throughline_model::Value;
-use throughline_model::time::{MINUTE_NS, SECOND_NS};
+use throughline_model::time::MINUTE_NS;
 use throughline_query::{Engine, EngineOptions, ErrorKind, QueryContext};
 
 use crate::data::{self, TestLog, TestSpan, attributes, text};
@@ -306,5 +306,4 @@ async fn limits_hold() {
     ctx.cancel.cancel();
     let err = engine.sql_rows("SELECT 1", &ctx).await.expect_err("nobody asks");
     assert_eq!(err.kind(), ErrorKind::Cancelled, "{err}");
-    let _ = SECOND_NS;
 }
