@@ -2,17 +2,20 @@
 // Traces are generated (mock_traces.ts), and those of TrainTicket are added where they are found
 // (THROUGHLINE_SHARED, or ../shared beside the repository).
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Plugin } from 'vite';
+import type { Connect, Plugin } from 'vite';
 import { MockStore } from './mock_store.ts';
 
 export function mockApi(): Plugin {
   return {
     name: 'mock-api',
-    configureServer(server) {
-      const store = new MockStore();
-      server.middlewares.use('/api/v1', (request, response) => handle(store, request, response));
-    },
+    configureServer: (server) => answerFor(server.middlewares),
+    configurePreviewServer: (server) => answerFor(server.middlewares),
   };
+}
+
+function answerFor(middlewares: Connect.Server): void {
+  const store = new MockStore();
+  middlewares.use('/api/v1', (request, response) => handle(store, request, response));
 }
 
 const DELAY_MS = Number(process.env.MOCK_DELAY_MS ?? 60);
