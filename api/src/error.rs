@@ -5,7 +5,7 @@
 //! `application/problem+json`.
 
 use axum::response::{IntoResponse, Response};
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use throughline_query as query;
@@ -88,7 +88,6 @@ pub struct ApiError {
     kind: ErrorKind,
     problem: Box<Problem>,
     inside: Option<String>,
-    allow: Option<HeaderValue>,
 }
 
 /// The crate's result.
@@ -138,7 +137,7 @@ impl ApiError {
             detail: detail.into(),
             ..Problem::default()
         };
-        Self { kind, problem: Box::new(problem), inside: None, allow: None }
+        Self { kind, problem: Box::new(problem), inside: None }
     }
 
     /// A parameter whose value breaks a rule.
@@ -185,12 +184,6 @@ impl ApiError {
     /// Gives the place of the error inside the value.
     pub fn with_position(mut self, position: usize) -> Self {
         self.problem.position = Some(position as u64);
-        self
-    }
-
-    /// Names the methods that are allowed.
-    pub fn with_allow(mut self, methods: HeaderValue) -> Self {
-        self.allow = Some(methods);
         self
     }
 
@@ -250,9 +243,6 @@ impl IntoResponse for ApiError {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         if self.kind == ErrorKind::Busy {
             headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
-        }
-        if let Some(methods) = self.allow {
-            headers.insert(ALLOW, methods);
         }
         response
     }

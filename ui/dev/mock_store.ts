@@ -129,8 +129,9 @@ function summary(entry: Entry, query: URLSearchParams) {
   }));
   return {
     trace_id: entry.traceId,
-    root_service: root?.service ?? null,
-    root_operation: root?.name ?? null,
+    root_service: (root ?? entry.spans[0]).service,
+    root_operation: (root ?? entry.spans[0]).name,
+    has_root: root !== undefined,
     start_time: rfc3339(entry.startNs),
     duration_ns: duration,
     span_count: entry.spans.length,

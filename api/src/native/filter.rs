@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! filter := key | !key | key op value          exists, is missing, compares
-//! op     := = | != | > | >= | < | <= | ~ | !~  (~: regular expression, anywhere in the text)
+//! op     := = | != | > | >= | < | <= | ~ | =~ | !~
+//!                                  (~, =~: regular expression, anywhere in the text)
 //! key    := [span. | log. | resource. | scope.] name | "any name"
 //! ```
 //! Without prefix a name means a field of the item where there is one of that name (`name`, `kind`,
@@ -20,7 +21,8 @@ use super::duration::parse_duration_ns;
 use crate::error::{ApiError, Result};
 
 const FIELD: &str = "filter";
-const OPERATORS: [&str; 8] = [">=", "<=", "!=", "!~", "=", ">", "<", "~"];
+// Longer ones first. `=~` is what Prometheus writes for `~`.
+const OPERATORS: [&str; 9] = [">=", "<=", "!=", "!~", "=~", "=", ">", "<", "~"];
 const PREFIXES: [&str; 4] = ["span.", "log.", "resource.", "scope."];
 
 const KINDS: [(&str, i64); 6] = [
@@ -171,10 +173,10 @@ fn resolve(signal: Signal, key: Key<'_>, text: &str) -> Result<(Target, &'static
 }
 
 fn op(text: &str, operator: &str, value: &str, values: &Values) -> Result<Op> {
-    if let "~" | "!~" = operator {
+    if let "~" | "=~" | "!~" = operator {
         Regex::new(value).map_err(|err| wrong(text, &format!("no regular expression: {err}")))?;
         let pattern = value.to_owned();
-        return Ok(if operator == "~" { Op::Matches(pattern) } else { Op::NotMatches(pattern) });
+        return Ok(if operator == "!~" { Op::NotMatches(pattern) } else { Op::Matches(pattern) });
     }
     let operand = operand(text, operator, value, values)?;
     Ok(match operator {
@@ -245,6 +247,7 @@ mod tests {
             ("user.id!=x", r#"AnyAttribute("user.id") Ne(Text("x"))"#),
             ("user.id=500", r#"AnyAttribute("user.id") Eq(Text("500"))"#),
             ("url~^/a.*b$", r#"AnyAttribute("url") Matches("^/a.*b$")"#),
+            ("url=~x", r#"AnyAttribute("url") Matches("x")"#),
             ("url!~x", r#"AnyAttribute("url") NotMatches("x")"#),
             ("user.id", r#"AnyAttribute("user.id") Exists"#),
             ("!user.id", r#"AnyAttribute("user.id") Missing"#),

@@ -17,9 +17,9 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use throughline_model::time::format_rfc3339;
-use throughline_model::{Value, attrs};
 
-use super::{EXACT_MAX, hex, is_attributes, non_finite};
+use super::column_type::is_attributes;
+use super::{EXACT_MAX, hex, non_finite};
 use crate::error::{ApiError, Result};
 
 /// Appends the JSON of one cell.
@@ -29,7 +29,8 @@ pub fn write(out: &mut Vec<u8>, field: &Field, array: &dyn Array, row: usize) ->
         return Ok(());
     }
     if is_attributes(field) {
-        return write_attributes(out, bytes_at(array, row)?);
+        write_exact_json(out, array.as_string::<i32>().value(row));
+        return Ok(());
     }
     match array.data_type() {
         DataType::Null => out.extend_from_slice(b"null"),
@@ -120,44 +121,38 @@ pub fn write_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
-/// Appends an attribute or body value: its own type where JSON has it.
-pub fn write_value(out: &mut Vec<u8>, value: &Value) -> Result<()> {
-    match value {
-        Value::Empty => out.extend_from_slice(b"null"),
-        Value::String(text) => write_string(out, text),
-        Value::Bool(flag) => out.extend_from_slice(if *flag { b"true" } else { b"false" }),
-        Value::Int(number) => write_integer(out, i128::from(*number)),
-        Value::Double(number) => write_f64(out, *number),
-        Value::Bytes(bytes) => write_quoted(out, &STANDARD.encode(bytes)),
-        Value::Array(items) => {
-            out.push(b'[');
-            for (i, item) in items.iter().enumerate() {
-                if i > 0 {
-                    out.push(b',');
-                }
-                write_value(out, item)?;
-            }
-            out.push(b']');
+// JSON text in which integers past 2⁵³ become strings; everything else stays as it is.
+fn write_exact_json(out: &mut Vec<u8>, text: &str) {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        let end = match bytes[at] {
+            b'"' => string_end(bytes, at),
+            b'-' | b'0'..=b'9' => number_end(bytes, at),
+            _ => at + 1,
+        };
+        let token = &text[at..end];
+        let is_wide = token.parse::<i64>().is_ok_and(|n| n.unsigned_abs() > EXACT_MAX);
+        if is_wide {
+            write_quoted(out, token);
+        } else {
+            out.extend_from_slice(token.as_bytes());
         }
-        Value::Kvlist(entries) => return write_entries(out, entries),
+        at = end;
     }
-    Ok(())
 }
 
-/// Appends an object of keys and values; of equal keys the first counts.
-pub fn write_entries(out: &mut Vec<u8>, entries: &[(String, Value)]) -> Result<()> {
-    let is_first = |i: usize, key: &str| !entries[..i].iter().any(|(earlier, _)| earlier == key);
-    let firsts = entries.iter().enumerate().filter(|(i, (key, _))| is_first(*i, key));
-    write_object(out, firsts, |out, (_, (key, value))| {
-        write_string(out, key);
-        out.push(b':');
-        write_value(out, value)
-    })
+fn string_end(bytes: &[u8], start: usize) -> usize {
+    let mut at = start + 1;
+    while at < bytes.len() && bytes[at] != b'"' {
+        at += if bytes[at] == b'\\' { 2 } else { 1 };
+    }
+    (at + 1).min(bytes.len())
 }
 
-fn write_attributes(out: &mut Vec<u8>, set: &[u8]) -> Result<()> {
-    let entries = attrs::decode(set).map_err(|err| ApiError::internal(err.to_string()))?;
-    write_entries(out, &entries)
+fn number_end(bytes: &[u8], start: usize) -> usize {
+    let is_number = |byte: &u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
+    start + bytes[start..].iter().take_while(|byte| is_number(byte)).count()
 }
 
 fn write_object<T>(
@@ -339,10 +334,6 @@ fn bytes_at(array: &dyn Array, row: usize) -> Result<&[u8]> {
         DataType::LargeBinary => array.as_binary::<i64>().value(row),
         DataType::BinaryView => array.as_binary_view().value(row),
         DataType::FixedSizeBinary(_) => array.as_fixed_size_binary().value(row),
-        DataType::Dictionary(..) => {
-            let dictionary = array.as_any_dictionary();
-            bytes_at(dictionary.values().as_ref(), dictionary_key(dictionary.keys(), row))?
-        }
         other => return Err(ApiError::internal(format!("a column of {other} holds no bytes"))),
     })
 }

@@ -2,14 +2,20 @@
 
 use arrow::datatypes::{DataType, Field};
 
-use super::is_attributes;
+use throughline_query::sql::{KIND_ATTRIBUTES, KIND_KEY};
 
 /// The name of a column's type: `string`, `int64`, `timestamp`, `id`, `list<…>`, …
 pub fn name(field: &Field) -> String {
-    if is_attributes(field) {
-        return "attributes".to_owned();
+    match field.metadata().get(KIND_KEY) {
+        Some(kind) => kind.clone(),
+        None => of(field.data_type()),
     }
-    of(field.data_type())
+}
+
+/// Whether the texts of a column are the JSON of attribute sets.
+pub fn is_attributes(field: &Field) -> bool {
+    field.data_type() == &DataType::Utf8
+        && field.metadata().get(KIND_KEY).is_some_and(|kind| kind == KIND_ATTRIBUTES)
 }
 
 fn of(data_type: &DataType) -> String {

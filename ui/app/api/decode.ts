@@ -24,8 +24,9 @@ function decodeSummary(value: unknown): TraceSummary {
   const trace = object(value);
   return {
     trace_id: String(trace.trace_id ?? ''),
-    root_service: text(trace.root_service),
-    root_operation: text(trace.root_operation),
+    root_service: text(trace.root_service) ?? 'unknown service',
+    root_operation: text(trace.root_operation) ?? '(no name)',
+    has_root: trace.has_root !== false,
     start_time: String(trace.start_time ?? ''),
     duration_ns: number(trace.duration_ns),
     span_count: number(trace.span_count),

@@ -8,9 +8,10 @@ export interface ServiceCount {
 
 export interface TraceSummary {
   trace_id: string;
-  /** Null when the root has not arrived. */
-  root_service: string | null;
-  root_operation: string | null;
+  /** Service and name of the root, or of the earliest span where no root is stored. */
+  root_service: string;
+  root_operation: string;
+  has_root: boolean;
   /** RFC 3339 with nanoseconds. */
   start_time: string;
   duration_ns: number;

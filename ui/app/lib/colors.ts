@@ -3,10 +3,10 @@
 // contrast of 3 : 1 against the light and the dark background alike.
 
 /** OKLCH hues, without 0–40 (red) and thinned where neighbours look alike. */
-const HUES = [55, 75, 100, 125, 145, 165, 185, 205, 225, 245, 262, 280, 298, 316, 335];
+const HUES = [50, 70, 95, 125, 152, 185, 218, 242, 262, 285, 310, 338];
 const TONES: [lightness: number, chroma: number][] = [
-  [0.65, 0.13],
-  [0.6, 0.09],
+  [0.66, 0.135],
+  [0.55, 0.12],
 ];
 
 export const PALETTE: string[] = TONES.flatMap(([lightness, chroma]) =>

@@ -119,7 +119,9 @@ function FilterChip({ chip, onEdit, onRemove }: { chip: string; onEdit: () => vo
     >
       <button type="button" className={classes.chipText} onClick={onEdit} title={`${chip} (click to edit)`}>
         {filter.key}
-        <span className={classes.chipOperator}>{filter.operator ?? ' exists'}</span>
+        <span className={classes.chipOperator}>
+          {filter.operator ?? (filter.key.startsWith('!') ? '' : ' exists')}
+        </span>
         {filter.value}
       </button>
     </Pill>
@@ -156,5 +158,6 @@ function operatorsFor(key: string): Suggestion[] {
       done: false,
     })),
     { text: key, label: key, note: 'exists', done: true },
+    { text: `!${key}`, label: `!${key}`, note: 'is missing', done: true },
   ];
 }

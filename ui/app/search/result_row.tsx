@@ -29,7 +29,7 @@ interface ResultRowProps {
 
 export const ResultRow = memo(function ResultRow(props: ResultRowProps) {
   const { trace, index, top, showMatches, selected, onSelect } = props;
-  const title = `${trace.root_service ?? 'root span missing'}: ${trace.root_operation ?? ''}`;
+  const title = `${trace.root_service}: ${trace.root_operation}`;
   return (
     <Link
       to="/traces/$traceId"
@@ -68,12 +68,16 @@ export const ResultRow = memo(function ResultRow(props: ResultRowProps) {
 });
 
 function RootCell({ trace }: { trace: TraceSummary }) {
-  const service = trace.root_service;
   return (
-    <div role="cell" className={classes.root} title={`${service ?? '?'}: ${trace.root_operation ?? '?'}`}>
-      <i className={classes.dot} style={{ background: service ? serviceColor(service) : 'var(--faint)' }} />
-      <span className={classes.rootService}>{service ?? 'Root span missing'}</span>
-      {trace.root_operation && <span className={classes.rootOperation}>{trace.root_operation}</span>}
+    <div role="cell" className={classes.root} title={`${trace.root_service}: ${trace.root_operation}`}>
+      <i className={classes.dot} style={{ background: serviceColor(trace.root_service) }} />
+      <span className={classes.rootService}>{trace.root_service}</span>
+      <span className={classes.rootOperation}>{trace.root_operation}</span>
+      {!trace.has_root && (
+        <span className={classes.noRoot} title="No root span is stored: this is the earliest span">
+          no root
+        </span>
+      )}
     </div>
   );
 }

@@ -101,7 +101,7 @@ function Hint({ point, trace, scale }: { point: Point; trace: TraceSummary | und
         right ? { right: scale.width - scale.x(point.timeMs) + 12 } : { left: scale.x(point.timeMs) + 12 }
       }
     >
-      <strong>{trace.root_service ?? 'Root span missing'}</strong> {trace.root_operation}
+      <strong>{trace.root_service}</strong> {trace.root_operation}
       <div className="dim">
         {formatDuration(trace.duration_ns)} · {formatDateTime(point.timeMs, Date.now())}
       </div>

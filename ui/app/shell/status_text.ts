@@ -15,7 +15,10 @@ export function describeStatus(status: Status | undefined, error: unknown): Stat
   }
   if (!status) return { state: 'unknown', label: '…', detail: 'Asking the server' };
   const ready = find(status, 'ready');
-  if (ready === false) return { state: 'busy', label: 'Starting', detail: 'The server replays its log' };
+  if (ready === false) {
+    const stage = find(status, 'stage');
+    return { state: 'busy', label: 'Starting', detail: typeof stage === 'string' ? stage : 'Not ready yet' };
+  }
   const settled = find(status, 'settled');
   const spans = find(status, 'spans');
   const parts = ['The server takes data in'];

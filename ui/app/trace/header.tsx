@@ -86,6 +86,11 @@ export function TraceHeader({ table, figures, onHelp, onNextError }: HeaderProps
           </dd>
         </div>
       </dl>
+      {table.partial && (
+        <p className={classes.partial} role="alert">
+          This trace may be incomplete: stored data could not be read ({table.partial}).
+        </p>
+      )}
     </header>
   );
 }

@@ -12,6 +12,7 @@ import { clampViewport, fullViewport, isFull, pan, ticks, type Viewport } from '
 const HEIGHT = 60;
 const TOP = 15;
 const DRAG_MIN_PX = 4;
+const ERRORS_LARGE_MAX = 100;
 
 interface MinimapProps {
   table: TraceTable;
@@ -140,10 +141,19 @@ function drawMinimap(context: CanvasRenderingContext2D, table: TraceTable, width
     rect(row);
   }
   context.globalAlpha = 1;
+  drawErrors(context, table, (row) => (table.start[row] / total) * width, y);
+}
+
+/** Marks as large as their number allows: a single error must be seen, a thousand must not blot. */
+function drawErrors(
+  context: CanvasRenderingContext2D,
+  table: TraceTable,
+  x: (row: number) => number,
+  y: (row: number) => number,
+): void {
+  const errors = [];
+  for (let row = 0; row < table.count; row++) if (table.flags[row] & FLAG.ERROR) errors.push(row);
+  const size = errors.length > ERRORS_LARGE_MAX ? 1.5 : 4;
   context.fillStyle = getComputedStyle(document.documentElement).getPropertyValue('--error').trim();
-  for (let row = 0; row < table.count; row++) {
-    if (table.flags[row] & FLAG.ERROR) {
-      context.fillRect((table.start[row] / total) * width - 1, y(row) - 0.5, 3, 3);
-    }
-  }
+  for (const row of errors) context.fillRect(x(row) - size / 2, y(row) - size / 4, size, size);
 }

@@ -5,6 +5,7 @@ import { Link } from '@tanstack/react-router';
 import { type ReactNode, useState } from 'react';
 import { serviceColor } from '../lib/colors.ts';
 import { formatClock, formatDate, formatDuration } from '../lib/format.ts';
+import { exactFilter } from '../search/filters.ts';
 import { CopyText } from '../shell/copy_text.tsx';
 import { IconError } from '../shell/icons.tsx';
 import { ErrorNotice } from '../shell/notice.tsx';
@@ -75,12 +76,12 @@ export function SpanPanel({ table, row, logs, onSelect, onPoint }: SpanPanelProp
 }
 
 function Sections({ table, detail, filter }: { table: TraceTable; detail: SpanDetail; filter: string }) {
-  const near = (attribute: { key: string; value: string }) =>
-    searchNear(table, `${attribute.key}=${attribute.value}`);
+  const near = (place: 'span' | 'resource') => (attribute: { key: string; value: string }) =>
+    searchNear(table, exactFilter(place, attribute.key, attribute.value));
   return (
     <>
       <Section title="Attributes" count={detail.attributes.length} dropped={detail.dropped.attributes}>
-        <AttributeTable attributes={detail.attributes} filter={filter} searchFor={near} />
+        <AttributeTable attributes={detail.attributes} filter={filter} searchFor={near('span')} />
       </Section>
       {(detail.events.length > 0 || detail.dropped.events > 0) && (
         <Section title="Events" count={detail.events.length} dropped={detail.dropped.events}>
@@ -118,7 +119,7 @@ function Sections({ table, detail, filter }: { table: TraceTable; detail: SpanDe
         </Section>
       )}
       <Section title="Resource" count={detail.resource.length}>
-        <AttributeTable attributes={detail.resource} filter={filter} searchFor={near} />
+        <AttributeTable attributes={detail.resource} filter={filter} searchFor={near('resource')} />
       </Section>
       {detail.scope.length > 0 && (
         <Section title="Instrumentation scope">

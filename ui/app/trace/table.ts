@@ -45,6 +45,8 @@ export interface TraceTable {
   /** Events of row r: eventTimes[eventStart[r]] up to eventTimes[eventStart[r + 1]]. */
   eventStart: Uint32Array;
   eventTimes: Float64Array;
+  /** Segments that could not be read, as the server names them; spans may be missing. */
+  partial?: string;
 }
 
 /** A span with what it inherits; kept where the trace was parsed. */

@@ -14,7 +14,9 @@ const traces = new Map<string, Promise<ParsedTrace>>();
 
 async function load(traceId: string): Promise<ParsedTrace> {
   const response = await request(apiUrl(`traces/${encodeURIComponent(traceId)}`));
-  return parseTrace(traceId, (await response.json()) as OtlpTrace);
+  const parsed = parseTrace(traceId, (await response.json()) as OtlpTrace);
+  parsed.table.partial = response.headers.get('throughline-partial') ?? undefined;
+  return parsed;
 }
 
 function keep(traceId: string): Promise<ParsedTrace> {

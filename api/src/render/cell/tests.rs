@@ -10,7 +10,9 @@ use arrow::array::{
 };
 use arrow::datatypes::{Fields, Int32Type, IntervalMonthDayNano, UInt32Type};
 
-use super::super::{KIND_ATTRIBUTES, KIND_KEY, column_type};
+use throughline_query::sql::{KIND_ATTRIBUTES, KIND_ID, KIND_KEY};
+
+use super::super::column_type;
 use super::*;
 
 fn column_text(field: &Field, array: &dyn Array) -> String {
@@ -145,34 +147,26 @@ fn lists_structs_and_maps() {
 }
 
 #[test]
-fn attribute_sets_are_typed_objects() {
-    let values = [
-        ("s", Value::String("x".to_owned())),
-        ("i", Value::Int(i64::MAX)),
-        ("d", Value::Double(f64::NAN)),
-        ("b", Value::Bool(true)),
-        ("y", Value::Bytes(vec![0, 255])),
-        ("a", Value::Array(vec![Value::Int(1), Value::Empty])),
-        ("k", Value::Kvlist(vec![("x".to_owned(), Value::Double(0.5))])),
-        ("s", Value::String("later of equal keys".to_owned())),
-    ];
-    let set = attrs::encode(values.iter().map(|(key, value)| (*key, value)));
-    let kind = [(KIND_KEY.to_owned(), KIND_ATTRIBUTES.to_owned())];
+fn attribute_sets_are_objects() {
+    let kind = |kind: &str| [(KIND_KEY.to_owned(), kind.to_owned())].into();
+    let field = Field::new("a", DataType::Utf8, true).with_metadata(kind(KIND_ATTRIBUTES));
+    assert_eq!(column_type::name(&field), "attributes");
+    let sets = StringArray::from(vec![
+        Some(
+            r#"{"i":1,"big":9223372036854775807,"d":0.30000000000000004,"n":[-9007199254740993]}"#,
+        ),
+        None,
+        Some(r#"{"s":"9223372036854775807 \\\" 9223372036854775807"}"#),
+        Some("{}"),
+    ]);
     let expected = concat!(
-        r#"{"s":"x","i":"9223372036854775807","d":"NaN","b":true,"y":"AP8=","#,
-        r#""a":[1,null],"k":{"x":0.5}} {}"#
+        r#"{"i":1,"big":"9223372036854775807","d":0.30000000000000004,"#,
+        r#""n":["-9007199254740993"]} null "#,
+        r#"{"s":"9223372036854775807 \\\" 9223372036854775807"} {}"#
     );
-    let plain = BinaryArray::from(vec![set.as_slice(), b""]);
-    let arrays: Vec<ArrayRef> =
-        vec![cast(&plain, &throughline_model::schema::dict_binary()), Arc::new(plain)];
-    for array in arrays {
-        let field = Field::new("attributes", array.data_type().clone(), true)
-            .with_metadata(kind.clone().into());
-        assert_eq!(column_type::name(&field), "attributes");
-        assert_eq!(column_text(&field, array.as_ref()), expected);
-    }
-}
+    assert_eq!(column_text(&field, &sets), expected);
 
-fn cast(array: &dyn Array, to: &DataType) -> ArrayRef {
-    arrow::compute::cast(array, to).expect("casts")
+    let field = Field::new("id", DataType::Utf8, true).with_metadata(kind(KIND_ID));
+    assert_eq!(column_type::name(&field), "id");
+    assert_eq!(column_text(&field, &StringArray::from(vec!["0a"])), "\"0a\"");
 }

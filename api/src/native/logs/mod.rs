@@ -1,0 +1,5 @@
+//! Log records: `GET /api/v1/logs`.
+
+pub mod params;
+pub mod routes;
+pub mod wire;

@@ -1,0 +1,60 @@
+//! The OpenAPI document, from the handlers and wire types. A golden copy is kept in `docs/`.
+
+use axum::Json;
+use utoipa::OpenApi;
+use utoipa::openapi::OpenApi as Document;
+
+use crate::native::{catalog, logs, sql, status, traces};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Throughline",
+        description = "The native API: traces, logs and metrics by SQL and by resource. Errors are \
+            `application/problem+json` and name field, value and limit.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    tags(
+        (name = "sql", description = "SQL, read-only, over everything"),
+        (name = "traces", description = "Traces: search, one by its id, its log records"),
+        (name = "logs", description = "Log search"),
+        (name = "metrics", description = "Metrics, their series and points"),
+        (name = "names", description = "Services, operations and attributes, for completion"),
+        (name = "server", description = "The server about itself"),
+    ),
+    paths(
+        sql::routes::sql,
+        traces::routes::search,
+        traces::routes::trace,
+        traces::routes::logs,
+        logs::routes::search,
+        catalog::routes::services,
+        catalog::routes::operations,
+        catalog::routes::attribute_names,
+        catalog::routes::attribute_values,
+        status::routes::status,
+        status::routes::metrics,
+        status::routes::healthy,
+        status::routes::ready,
+        document,
+    ),
+    components(schemas(crate::error::Problem))
+)]
+struct Api;
+
+/// The document.
+pub fn openapi() -> Document {
+    Api::openapi()
+}
+
+/// The OpenAPI document of this API.
+#[utoipa::path(
+    get,
+    path = "/api/v1/openapi.json",
+    operation_id = "get_openapi",
+    tag = "server",
+    responses((status = 200, description = "The document", body = Object))
+)]
+pub async fn document() -> Json<Document> {
+    Json(openapi())
+}

@@ -1,0 +1,100 @@
+use serde_json::json;
+
+use super::*;
+
+async fn shop() -> Server {
+    let server = Server::start().await;
+    append_logs(
+        &server,
+        "payment",
+        &[
+            (text("order placed"), 9, None),
+            (text("card declined: timeout"), 17, Some(1)),
+            (Value::Kvlist(attributes(&[("a", Value::Int(1))])), 9, Some(1)),
+        ],
+    )
+    .await;
+    append_logs(&server, "cart", &[(text("order emptied"), 13, Some(2))]).await;
+    server
+}
+
+fn bodies(page: &Json) -> Vec<Json> {
+    page["logs"].as_array().expect("logs").iter().map(|log| log["body"].clone()).collect()
+}
+
+#[tokio::test]
+async fn search_by_every_condition() {
+    let server = shop().await;
+    let declined = json!("card declined: timeout");
+    for (query, expected) in [
+        ("query=declined", vec![declined.clone()]),
+        ("query=ORDER%20-emptied", vec![json!("order placed")]),
+        ("severity=error", vec![declined.clone()]),
+        ("severity=13&service=cart", vec![json!("order emptied")]),
+        ("filter=number%3D1", vec![declined.clone()]),
+        ("filter=body~declined", vec![declined.clone()]),
+        ("trace_id=01010101010101010101010101010101&severity=17", vec![declined.clone()]),
+        ("service=nobody", vec![]),
+    ] {
+        let page = server.json(&format!("/api/v1/logs?{query}")).await;
+        assert_eq!(bodies(&page), expected, "{query}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn logs_of_a_trace_come_oldest_first() {
+    let server = shop().await;
+    let path = "/api/v1/traces/01010101010101010101010101010101/logs";
+    let page = server.json(path).await;
+    assert_eq!(bodies(&page), [json!("card declined: timeout"), json!({"a": 1})]);
+    let log = &page["logs"][0];
+    assert_eq!(log["time"], "2026-11-20T11:59:00.000000001Z");
+    assert_eq!(log["observed_time"], Json::Null);
+    assert_eq!(log["severity_number"], 17);
+    assert_eq!(log["trace_id"], "01010101010101010101010101010101");
+    assert_eq!(log["span_id"], "0101010101010101");
+    assert_eq!(log["service_name"], "payment");
+    assert_eq!(log["attributes"], json!({"number": 1}));
+    assert_eq!(log["resource_attributes"]["host.name"], "h1");
+    let newest = server.json(&format!("{path}?order=newest&limit=1")).await;
+    assert_eq!(bodies(&newest), [json!({"a": 1})]);
+    let problem = server.problem(&format!("{path}?trace_id=02"), 400).await;
+    assert_eq!(problem["field"], "trace_id");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn pages_follow_each_other() {
+    let server = shop().await;
+    let (mut seen, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = server.json(&format!("/api/v1/logs?limit=1&order=oldest&cursor={cursor}")).await;
+        seen.extend(bodies(&page));
+        match page["next_cursor"].as_str() {
+            Some(next) => next.clone_into(&mut cursor),
+            None => break,
+        }
+        assert!(seen.len() < 10);
+    }
+    assert_eq!(seen.len(), 4);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn wrong_parameters_are_named() {
+    let server = Server::start().await;
+    for (query, field) in [
+        ("severity=loud", "severity"),
+        ("severity=25", "severity"),
+        ("order=random", "order"),
+        ("trace_id=xyz", "trace_id"),
+        ("span_id=xyz", "span_id"),
+        ("limit=5001", "limit"),
+        ("word=x", "word"),
+    ] {
+        let problem = server.problem(&format!("/api/v1/logs?{query}"), 400).await;
+        assert_eq!(problem["field"], field, "{query}");
+    }
+    server.stop().await;
+}
