@@ -18,7 +18,7 @@ pub use settings::{SETTINGS, Settings};
 pub const ENV_PREFIX: &str = "THROUGHLINE_";
 
 // Variables with the prefix that are no settings: read by the build, the tests and the commands.
-const ENV_OTHERS: [&str; 4] = ["CONFIG", "UI_DIST", "SHARED", "URL"];
+const ENV_OTHERS: [&str; 6] = ["CONFIG", "UI_DIST", "SHARED", "URL", "COMMIT", "SDK_PYTHON"];
 // Kubernetes sets these in every pod beside a service named `throughline`.
 const ENV_SERVICE_LINKS: [&str; 2] = ["SERVICE_", "PORT"];
 // Further away than this, a suggestion would be noise.

@@ -159,6 +159,11 @@ settings! {
     /// Queries that wait for their turn; more are refused.
     "query.waiting_max" query_waiting_max: usize = "64";
 
+    /// Rows of a JSON answer to SQL, which is built in memory; streams have no such limit.
+    "query.json_rows_max" query_json_rows_max: usize = "100_000";
+    /// Bytes of a JSON answer to SQL.
+    "query.json_bytes_max" query_json_bytes_max: ByteSize = "32MiB";
+
     /// What the server logs about itself: `error`, `warn`, `info`, `debug`, `trace`, or
     /// directives such as `info,throughline_storage=debug`.
     "log.level" log_level: String = "info";

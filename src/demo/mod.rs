@@ -65,7 +65,7 @@ pub async fn run(settings: Settings, flags: DemoFlags) -> anyhow::Result<()> {
             if !flags.no_live && !stop.is_cancelled() {
                 live(&server, flags, &stop).await?;
             }
-            server.run(&stop).await;
+            server.run(&stop).await?;
         }
         server.shut_down().await
     })

@@ -2,18 +2,28 @@
 
 mod auth;
 mod listener;
+mod openmetrics;
+mod options;
 mod readiness;
 mod refusal;
+mod self_metrics;
 mod signals;
 mod tls;
 
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
+use anyhow::Context as _;
+use throughline_api::{ApiCounters, ApiState, BuildInfo, Readiness};
+use throughline_ingest::Ingester;
+use throughline_model::time::{Clock, SystemClock};
+use throughline_query::Engine;
+use throughline_storage::{Progress, Store};
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::config::Settings;
 use crate::tasks::Tasks;
@@ -21,10 +31,13 @@ use auth::Tokens;
 use listener::{Front, FrontCounters, Port};
 use readiness::{LateRoutes, Stage};
 use refusal::Protocol;
+use self_metrics::SelfMetrics;
 pub use signals::heeding_signals;
 
 /// How often a shutdown says what it waits for.
 const PENDING_PERIOD: Duration = Duration::from_secs(5);
+/// How often the store is asked whether it still stands by its word.
+const HEALTH_PERIOD: Duration = Duration::from_secs(1);
 
 /// Where the ports are.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +60,18 @@ pub struct Server {
     http: LateRoutes,
     otlp_grpc: LateRoutes,
     otlp_http: LateRoutes,
+    // Tasks of the crates; they end after the store is shut down.
+    background: TaskTracker,
+    background_stop: CancellationToken,
+    readiness: watch::Sender<Readiness>,
+    build: BuildInfo,
+    open: Option<Open>,
+}
+
+// What there is once the store is open.
+struct Open {
+    store: Store,
+    ingester: Ingester,
 }
 
 /// `throughline serve`: runs until a signal.
@@ -56,7 +81,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         let mut server = Server::bind(settings).await?;
         server.print_addresses();
         if server.open(&stop).await? {
-            server.run(&stop).await;
+            server.run(&stop).await?;
         }
         server.shut_down().await
     })
@@ -85,7 +110,25 @@ impl Server {
         for port in ports {
             tasks.spawn("listener", port.serve(front.clone()));
         }
-        Ok(Server { settings, addresses, front, tasks, stage, http, otlp_grpc, otlp_http })
+        Ok(Server {
+            settings,
+            addresses,
+            front,
+            tasks,
+            stage,
+            http,
+            otlp_grpc,
+            otlp_http,
+            background: TaskTracker::new(),
+            background_stop: CancellationToken::new(),
+            readiness: watch::Sender::new(Readiness { ready: false, stage: "starting".to_owned() }),
+            build: BuildInfo {
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                commit: option_env!("THROUGHLINE_COMMIT").map(str::to_owned),
+                started_at_ns: SystemClock.now_ns(),
+            },
+            open: None,
+        })
     }
 
     /// One line on standard output for people and programs: where the ports are.
@@ -99,32 +142,142 @@ impl Server {
         self.addresses
     }
 
-    /// Opens the store and then the routes; false if it was asked to stop before it was done.
-    pub async fn open(&mut self, asked_to_stop: &CancellationToken) -> anyhow::Result<bool> {
-        let _ = asked_to_stop;
+    /// Opens the store, then the routes; false if it was asked to stop before it was done.
+    pub async fn open(&mut self, stop: &CancellationToken) -> anyhow::Result<bool> {
+        let began = Instant::now();
+        let (progress_sender, progress) = watch::channel(Progress::default());
+        let options = options::store(&self.settings, progress_sender)?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let opening = Store::open(
+            options,
+            clock.clone(),
+            Arc::new(throughline_ingest::decode),
+            self.background.clone(),
+            self.background_stop.clone(),
+        );
+        let store = tokio::select! {
+            store = telling_progress(&self.stage, progress, opening) => {
+                let folder = self.settings.data_dir.display();
+                store.with_context(|| format!("cannot open the data in {folder}"))?
+            }
+            () = stop.cancelled() => return Ok(false),
+        };
+        self.open_routes(store, clock);
+        tracing::info!(elapsed_ms = began.elapsed().as_millis() as u64, "ready");
         Ok(true)
     }
 
-    /// Serves until asked to stop.
-    pub async fn run(&self, asked_to_stop: &CancellationToken) {
-        asked_to_stop.cancelled().await;
+    // The only place where receivers, queries and pages meet.
+    fn open_routes(&mut self, store: Store, clock: Arc<dyn Clock>) {
+        let settings = &self.settings;
+        let limits = options::ingest(settings);
+        let ingester = Ingester::new(store.clone(), limits, clock.clone(), self.background.clone());
+        let engine = Engine::new(
+            store.clone(),
+            options::engine(settings),
+            clock.clone(),
+            self.background.clone(),
+        );
+        let counters = Arc::new(ApiCounters::default());
+        let own = SelfMetrics {
+            ingester: ingester.clone(),
+            store: store.clone(),
+            front: self.front.counters.clone(),
+            tasks: self.tasks.clone(),
+            api: counters.clone(),
+        };
+        let ready = Readiness { ready: true, stage: "serving".to_owned() };
+        self.readiness.send_replace(ready);
+        let state = ApiState {
+            engine,
+            store: store.clone(),
+            clock,
+            tracker: self.background.clone(),
+            ready: self.readiness.subscribe(),
+            build: self.build.clone(),
+            limits: options::api(settings),
+            counters,
+            metrics_page: Arc::new(move || own.render()),
+        };
+        let receivers = throughline_ingest::http_routes(ingester.clone());
+        let api = throughline_api::routes(state)
+            .nest("/otlp", receivers.clone())
+            .merge(throughline_ui::routes());
+        self.http.set(api);
+        self.otlp_http.set(receivers);
+        self.otlp_grpc.set(throughline_ingest::grpc_routes(ingester.clone()));
+        self.open = Some(Open { store, ingester });
     }
 
-    /// Refuses new work, finishes what is in flight.
+    /// Serves until asked to stop, or until the store can no longer promise anything.
+    pub async fn run(&self, stop: &CancellationToken) -> anyhow::Result<()> {
+        let mut ticks = tokio::time::interval(HEALTH_PERIOD);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                _ = ticks.tick() => {}
+            }
+            let failed = self.open.as_ref().and_then(|open| open.store.status().failed);
+            if let Some(why) = failed {
+                anyhow::bail!("the store has failed: {why}; start again to recover");
+            }
+        }
+    }
+
+    /// Refuses new work, finishes what is in flight, flushes, names what it waits for.
     pub async fn shut_down(self) -> anyhow::Result<()> {
-        self.stage.set("shutting down".to_owned());
+        let stage = "shutting down".to_owned();
+        self.stage.set(stage.clone());
+        self.readiness.send_replace(Readiness { ready: false, stage });
+        if let Some(open) = &self.open {
+            open.ingester.set_serving(false).await;
+        }
         self.front.stop.cancel();
         let tasks = &self.tasks;
         tasks.tracker().close();
-        let drained = tokio::time::timeout(
-            self.settings.server_drain_timeout,
-            naming_pending("requests in flight", tasks, tasks.tracker().wait()),
-        );
-        if drained.await.is_err() {
+        let ended = naming_pending("requests", tasks.tracker().wait(), || tasks.pending());
+        if tokio::time::timeout(self.settings.server_drain_timeout, ended).await.is_err() {
             tracing::warn!(pending = tasks.pending(), "closing connections that did not end");
             self.front.close.cancel();
+            tasks.tracker().wait().await;
         }
+        if let Some(open) = &self.open {
+            let flushed = naming_pending("the flush", open.store.shutdown(), || {
+                let heads = open.store.status().heads_bytes;
+                format!("{heads} bytes in heads")
+            });
+            flushed.await.context("not everything was flushed; the log has it")?;
+        }
+        self.background_stop.cancel();
+        self.background.close();
+        let jobs = || format!("background job × {}", self.background.len());
+        naming_pending("background jobs", self.background.wait(), jobs).await;
+        tracing::info!("stopped");
         Ok(())
+    }
+}
+
+// Opens, and says on the way how far the replay has come, on the ports and in the log.
+async fn telling_progress<T>(
+    stage: &Stage,
+    mut progress: watch::Receiver<Progress>,
+    opening: impl Future<Output = T>,
+) -> T {
+    let mut opening = std::pin::pin!(opening);
+    let mut told = Instant::now();
+    loop {
+        tokio::select! {
+            opened = opening.as_mut() => return opened,
+            Ok(()) = progress.changed() => {
+                let Progress { wal_bytes_done: done, wal_bytes_total: total, requests, .. } =
+                    progress.borrow_and_update().clone();
+                stage.set(format!("replaying the log: {done} of {total} bytes"));
+                if told.elapsed() >= PENDING_PERIOD {
+                    told = Instant::now();
+                    tracing::info!(done, total, requests, "replaying the log");
+                }
+            }
+        }
     }
 }
 
@@ -146,12 +299,16 @@ fn front(settings: &Settings, tasks: &Tasks) -> anyhow::Result<Front> {
 }
 
 // Waits, and says every few seconds for what.
-async fn naming_pending<T>(what: &str, tasks: &Tasks, wait: impl Future<Output = T>) -> T {
+async fn naming_pending<T>(
+    what: &str,
+    wait: impl Future<Output = T>,
+    pending: impl Fn() -> String,
+) -> T {
     let mut wait = std::pin::pin!(wait);
     loop {
         match tokio::time::timeout(PENDING_PERIOD, wait.as_mut()).await {
             Ok(value) => return value,
-            Err(_) => tracing::info!(pending = tasks.pending(), "waiting for {what}"),
+            Err(_) => tracing::info!(pending = pending(), "waiting for {what}"),
         }
     }
 }

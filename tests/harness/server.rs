@@ -35,20 +35,16 @@ impl Server {
 
     /// Starts the server and waits only until its ports are open, which it says on its output.
     pub fn spawn(data_dir: &Path, settings: &[(&str, &str)]) -> Server {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_throughline"));
-        // The server refuses variables it does not know; the tests have some of their own.
-        let ours =
-            std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("THROUGHLINE_"));
-        for name in ours {
-            command.env_remove(name);
-        }
+        let mut command = binary();
+        command.arg("serve").arg("--data-dir").arg(data_dir).envs(settings.iter().copied());
+        Server::of(command)
+    }
+
+    /// Starts a command of the binary that runs a server, on free ports.
+    pub fn of(mut command: Command) -> Server {
         let mut child = command
-            .arg("serve")
-            .arg("--data-dir")
-            .arg(data_dir)
             .args(["--http", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0"])
             .args(["--otlp-grpc", "127.0.0.1:0"])
-            .envs(settings.iter().copied())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
@@ -92,6 +88,16 @@ impl Server {
         let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
         ended.expect("it stops in time").expect("its status is known").success()
     }
+}
+
+/// The binary, without the settings that the tests themselves run under.
+pub fn binary() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_throughline"));
+    let names = std::env::vars().map(|(name, _)| name);
+    for name in names.filter(|name| name.starts_with("THROUGHLINE_")) {
+        command.env_remove(name);
+    }
+    command
 }
 
 /// Polls until the condition holds; panics after [`PATIENCE`].

@@ -1,5 +1,6 @@
 //! Real telemetry through the whole path.
 
+mod demo;
 mod rust_sdk;
 mod sdk;
 mod survives;
