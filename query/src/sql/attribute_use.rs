@@ -25,8 +25,13 @@ pub(crate) struct AttributeUse {
 impl AttributeUse {
     /// What `plan` takes.
     pub fn of(plan: &LogicalPlan) -> DfResult<Self> {
-        let mut found = Self::default();
-        found.whole = plan.schema().fields().iter().any(|field| *field.data_type() == set_type());
+        let answer = match plan {
+            LogicalPlan::Explain(explain) => explain.plan.schema(),
+            LogicalPlan::Analyze(analyze) => analyze.input.schema(),
+            plan => plan.schema(),
+        };
+        let whole = answer.fields().iter().any(|field| *field.data_type() == set_type());
+        let mut found = Self { whole, ..Self::default() };
         plan.apply_with_subqueries(|node| {
             found.node(node)?;
             Ok(TreeNodeRecursion::Continue)

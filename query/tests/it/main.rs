@@ -1,6 +1,7 @@
 //! Questions against a real store: what they answer, and that flush, compaction and restart change
 //! nothing.
 
+mod cases;
 mod data;
 mod harness;
 mod logs;

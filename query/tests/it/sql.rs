@@ -4,6 +4,7 @@ use throughline_model::Value;
 use throughline_model::time::MINUTE_NS;
 use throughline_query::{Engine, EngineOptions, ErrorKind, QueryContext};
 
+use crate::cases::{ATTRIBUTES, COLUMNS};
 use crate::data::{self, TestLog, TestSpan, attributes, text};
 use crate::harness::{Harness, NOW_NS};
 
@@ -75,115 +76,6 @@ fn trace(number: u8) -> String {
 #[tokio::test]
 async fn answers_are_right_at_every_stage() {
     let harness = harness().await;
-    let id = trace(1);
-    let cases = [
-        ("SELECT count(*) FROM spans", vec!["3"]),
-        ("SELECT count(*) AS n FROM logs WHERE trace_id IS NULL", vec!["1"]),
-        (
-            "SELECT service_name, count(*) FROM spans GROUP BY 1 ORDER BY 1",
-            vec!["db|1", "payment|1", "shop|1"],
-        ),
-        ("SELECT name FROM spans WHERE kind = 'CLIENT' AND status_code = 'ERROR'", vec!["charge"]),
-        (
-            "SELECT kind, kind_number, status_code, status_code_number, status_message FROM spans \
-          WHERE name = 'charge'",
-            vec!["CLIENT|3|ERROR|2|card refused"],
-        ),
-        (
-            &format!("SELECT span_id FROM spans WHERE trace_id = '{id}' ORDER BY span_id"),
-            vec!["cdcdcdcdcdcdcd01", "cdcdcdcdcdcdcd02"],
-        ),
-        (&format!("SELECT count(*) FROM spans WHERE trace_id = x'{id}'"), vec!["2"]),
-        (
-            &format!(
-                "SELECT count(*) FROM spans WHERE trace_id IN ('{}', '{}')",
-                id.to_uppercase(),
-                trace(2)
-            ),
-            vec!["3"],
-        ),
-        (&format!("SELECT count(*) FROM spans WHERE trace_id <> '{id}'"), vec!["1"]),
-        ("SELECT count(*) FROM spans WHERE trace_id LIKE 'abab%01'", vec!["2"]),
-        ("SELECT name FROM spans WHERE parent_span_id IS NULL", vec!["POST /checkout"]),
-        (
-            "SELECT child.name FROM spans child JOIN spans parent ON child.parent_span_id = parent.span_id \
-          AND child.trace_id = parent.trace_id",
-            vec!["charge"],
-        ),
-        (
-            "SELECT l.body FROM logs l JOIN spans s ON l.trace_id = s.trace_id AND l.span_id = s.span_id",
-            vec!["Card refused: limit"],
-        ),
-        (
-            "SELECT attributes['http.status_code'], attributes['none'] FROM spans WHERE name LIKE 'POST%'",
-            vec!["500|-"],
-        ),
-        (
-            "SELECT name FROM spans WHERE attributes['http.status_code'] = '500'",
-            vec!["POST /checkout"],
-        ),
-        (
-            "SELECT name FROM spans WHERE attr_int(attributes, 'http.status_code') >= 500",
-            vec!["POST /checkout"],
-        ),
-        ("SELECT name FROM spans WHERE attributes['user'] <> 'bob'", vec!["POST /checkout"]),
-        (
-            "SELECT attr_float(attributes,'amount') * 2, attr_bool(attributes,'retry'), \
-          attr_int(attributes,'amount') FROM spans WHERE name = 'charge'",
-            vec!["25.0|true|-"],
-        ),
-        (
-            "SELECT resource_attributes['host'], scope_attributes['scope.kind'], scope_name, scope_version \
-          FROM spans WHERE name = 'charge'",
-            vec!["a1|library|test|1.2"],
-        ),
-        (
-            "SELECT attributes, resource_attributes FROM spans WHERE name = 'charge'",
-            vec![r#"{"amount":12.5,"retry":true}|{"host":"a1","service.name":"payment"}"#],
-        ),
-        (
-            "SELECT x['user'] FROM (SELECT attributes AS x FROM spans) WHERE x['user'] IS NOT NULL",
-            vec!["ann"],
-        ),
-        (
-            "SELECT attributes['user'] u, count(*) FROM spans GROUP BY attributes['user'] ORDER BY u NULLS LAST",
-            vec!["ann|1", "-|2"],
-        ),
-        (
-            "SELECT trace_id, span_name, name, attributes['event.kind'], dropped_attributes_count FROM span_events",
-            vec!["abababababababababababababababXX|charge|exception|note|1"],
-        ),
-        ("SELECT count(*) FROM span_events WHERE service_name = 'shop'", vec!["0"]),
-        ("SELECT linked_span_id, linked_trace_state FROM span_links", vec!["cdcdcdcdcdcdcd08|a=b"]),
-        (
-            "SELECT root_service, root_name, span_count, error_count, duration_ns, services FROM traces \
-          WHERE span_count > 1",
-            vec!["shop|POST /checkout|2|1|120000000|[payment, shop]"],
-        ),
-        (&format!("SELECT root_service FROM traces WHERE trace_id = '{}'", trace(2)), vec!["db"]),
-        ("SELECT name FROM spans ORDER BY start_time DESC LIMIT 2", vec!["query", "charge"]),
-        ("SELECT name FROM spans WHERE start_time >= now() - INTERVAL '6 minutes'", vec!["query"]),
-        (
-            "SELECT name FROM spans WHERE start_time < '2026-11-20T11:51:00Z' ORDER BY name",
-            vec!["POST /checkout", "charge"],
-        ),
-        (
-            "SELECT start_time, end_time - start_time = INTERVAL '3 milliseconds' FROM spans WHERE name = 'query'",
-            vec!["2026-11-20T11:55:00.003Z|true"],
-        ),
-        (
-            "SELECT time, severity_number, severity_text, body, attributes['user'] FROM logs ORDER BY time",
-            vec![
-                "2026-11-20T11:50:00Z|17|ERROR|Card refused: limit|-",
-                r#"2026-11-20T11:51:00Z|9|INFO|{"a":1}|bob"#,
-            ],
-        ),
-        ("SELECT count(*) FROM logs WHERE body ILIKE '%REFUSED%'", vec!["1"]),
-        (
-            "SELECT array_agg(DISTINCT trace_id ORDER BY trace_id)[1] = trace_id FROM spans WHERE kind = 'INTERNAL' GROUP BY trace_id",
-            vec!["true"],
-        ),
-    ];
     let mut harness = harness;
     for stage in ["head", "flushed", "compacted", "reopened"] {
         match stage {
@@ -192,10 +84,9 @@ async fn answers_are_right_at_every_stage() {
             "reopened" => harness = harness.reopen().await,
             _ => {}
         }
-        for (query, expected) in &cases {
-            let rows = harness.rows(query).await;
-            let expected = expected.iter().map(|row| row.replace("XX", "01")).collect::<Vec<_>>();
-            assert_eq!(rows, expected, "{stage}: {query}");
+        for (query, expected) in COLUMNS.iter().chain(ATTRIBUTES) {
+            let query = query.replace("{1}", &trace(1)).replace("{2}", &trace(2));
+            assert_eq!(harness.rows(&query).await, *expected, "{stage}: {query}");
         }
     }
 }
@@ -282,9 +173,8 @@ async fn conditions_reach_the_scan() {
 #[tokio::test]
 async fn limits_hold() {
     let harness = harness().await;
-    let mut options = EngineOptions::default();
-    options.rows_max = 2;
-    options.query_memory_bytes_max = 20_000;
+    let options =
+        EngineOptions { rows_max: 2, query_memory_bytes_max: 20_000, ..EngineOptions::default() };
     let engine = Engine::new(
         harness.store.clone(),
         options,
