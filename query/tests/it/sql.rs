@@ -197,3 +197,23 @@ async fn limits_hold() {
     let err = engine.sql_rows("SELECT 1", &ctx).await.expect_err("nobody asks");
     assert_eq!(err.kind(), ErrorKind::Cancelled, "{err}");
 }
+
+#[tokio::test]
+async fn only_so_many_queries_run_and_wait() {
+    let harness = harness().await;
+    let options = EngineOptions { concurrency_max: 1, waiting_max: 1, ..EngineOptions::default() };
+    let engine = Engine::new(
+        harness.store.clone(),
+        options,
+        std::sync::Arc::new(throughline_model::time::ManualClock::at(NOW_NS)),
+        tokio_util::task::TaskTracker::new(),
+    );
+    let ctx = QueryContext::default();
+    let running = engine.sql("SELECT 1", &ctx).await.expect("runs");
+    let mut waiting = Box::pin(engine.sql_rows("SELECT 2", &ctx));
+    assert!(futures::poll!(&mut waiting).is_pending());
+    let err = engine.sql_rows("SELECT 3", &ctx).await.expect_err("no place");
+    assert_eq!(err.kind(), ErrorKind::Busy, "{err}");
+    drop(running);
+    assert_eq!(waiting.await.expect("has its turn").len(), 1);
+}
