@@ -333,12 +333,19 @@ impl Publisher {
         self.publish(lanes);
     }
 
-    /// Takes segments out and puts others in; returns those taken out.
-    pub fn replaced(&self, remove: &[Ulid], add: Vec<AnySegment>) -> Vec<AnySegment> {
+    /// Takes segments out and puts others in.
+    pub fn replaced(&self, remove: &[Ulid], add: Vec<AnySegment>) {
         let mut lanes = self.lanes.lock();
-        let removed = replace(&mut lanes, remove, add);
+        replace(&mut lanes, remove, add);
         self.publish(lanes);
-        removed
+    }
+
+    /// The segments of the current view.
+    pub fn ids(&self) -> Vec<Ulid> {
+        let view = self.view();
+        let rows = view.spans.segments.iter().chain(view.logs.segments.iter());
+        let points = view.metrics.segments.iter().map(|segment| segment.meta.id);
+        rows.map(|segment| segment.meta.id).chain(points).collect()
     }
 
     /// A segment of the current view.
@@ -360,26 +367,17 @@ impl Publisher {
     }
 }
 
-fn replace(lanes: &mut Lanes, remove: &[Ulid], add: Vec<AnySegment>) -> Vec<AnySegment> {
-    let mut removed = Vec::new();
+fn replace(lanes: &mut Lanes, remove: &[Ulid], add: Vec<AnySegment>) {
+    let leaves = |id: &Ulid| remove.contains(id);
     if !remove.is_empty() {
         for segments in [&mut lanes.spans.segments, &mut lanes.logs.segments] {
-            removed.extend(
-                segments
-                    .iter()
-                    .filter(|segment| remove.contains(&segment.meta.id))
-                    .cloned()
-                    .map(AnySegment::Rows),
-            );
-            if segments.iter().any(|segment| remove.contains(&segment.meta.id)) {
-                Arc::make_mut(segments).retain(|segment| !remove.contains(&segment.meta.id));
+            if segments.iter().any(|segment| leaves(&segment.meta.id)) {
+                Arc::make_mut(segments).retain(|segment| !leaves(&segment.meta.id));
             }
         }
         let segments = &mut lanes.metrics.segments;
-        let gone = segments.iter().filter(|segment| remove.contains(&segment.meta.id)).cloned();
-        removed.extend(gone.map(AnySegment::Points));
-        if segments.iter().any(|segment| remove.contains(&segment.meta.id)) {
-            Arc::make_mut(segments).retain(|segment| !remove.contains(&segment.meta.id));
+        if segments.iter().any(|segment| leaves(&segment.meta.id)) {
+            Arc::make_mut(segments).retain(|segment| !leaves(&segment.meta.id));
         }
     }
     for segment in add {
@@ -393,5 +391,4 @@ fn replace(lanes: &mut Lanes, remove: &[Ulid], add: Vec<AnySegment>) -> Vec<AnyS
             }
         }
     }
-    removed
 }

@@ -103,10 +103,11 @@ impl Core {
 
     /// Swaps segments in the view and hands the files of those that left to their last reader.
     pub(super) fn release(&self, ids: &[Ulid], add: Vec<AnySegment>, then: Afterwards) {
-        let removed = self.publisher.replaced(ids, add);
-        for segment in removed {
+        // Noted before they leave the view: the sweep must find them in one place or the other.
+        for segment in ids.iter().filter_map(|id| self.publisher.segment(*id).ok()) {
             self.maintenance.release(segment.meta().id, segment.downgrade(), then);
         }
+        self.publisher.replaced(ids, add);
     }
 
     /// After a merge that could not read its inputs: those whose checksums fail are quarantined; if

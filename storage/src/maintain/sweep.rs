@@ -8,7 +8,6 @@ use ulid::Ulid;
 use super::Afterwards;
 use crate::Result;
 use crate::core::Core;
-use crate::segment::SegmentMeta;
 
 impl Core {
     /// Removes or sets aside the files of released segments without readers. Blocking.
@@ -52,13 +51,15 @@ impl Core {
     pub(crate) fn sweep(&self) -> Result<()> {
         // Listed before the catalog is read: a file that is listed and committed meanwhile is known.
         let listed = self.segments.list()?;
+        // Asked in the order in which a segment passes them, so that none slips through between.
         let mut known: HashSet<Ulid> = self.maintenance.in_progress.lock().clone();
-        known.extend(self.maintenance.released.lock().iter().map(|one| one.id));
         let state = self.state.lock();
-        known.extend(state.segments.iter().map(|meta: &SegmentMeta| meta.id));
+        known.extend(state.segments.iter().map(|meta| meta.id));
         let quarantined: HashSet<String> =
             state.quarantined.iter().map(|one| one.name.clone()).collect();
         drop(state);
+        known.extend(self.publisher.ids());
+        known.extend(self.maintenance.released.lock().iter().map(|one| one.id));
         for (name, bytes) in listed {
             let stem = name.split('.').next().unwrap_or_default();
             let Ok(id) = Ulid::from_string(stem) else { continue };

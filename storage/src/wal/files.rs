@@ -20,7 +20,8 @@ use crate::io::{Disk, DiskFile};
 use crate::{Error, Result};
 
 const SPARE: &str = "spare.wal";
-const SPARE_DRAFT: &str = "spare.draft";
+const SPARE_ZEROS: &str = "spare.zeros";
+const ACTIVE_DRAFT: &str = "active.draft";
 const ZEROS_BYTES: usize = 1024 * 1024;
 
 /// A log file that is no longer written to.
@@ -56,6 +57,8 @@ pub(crate) struct WalFiles {
     signal: Signal,
     file_bytes: u64,
     inventory: Mutex<Inventory>,
+    /// Held while the spare changes its name, so that what is activated is what was prepared.
+    renaming: Mutex<()>,
 }
 
 impl WalFiles {
@@ -67,7 +70,8 @@ impl WalFiles {
         file_bytes: u64,
     ) -> Result<Self> {
         disk.create_folder(&folder).map_err(|err| Error::file("create folder", &folder, &err))?;
-        let files = Self { disk, folder, signal, file_bytes, inventory: Mutex::default() };
+        let (inventory, renaming) = (Mutex::default(), Mutex::default());
+        let files = Self { disk, folder, signal, file_bytes, inventory, renaming };
         let listed = files.listed()?;
         let mut inventory = files.inventory.lock();
         inventory.has_spare = listed.iter().any(|(name, len)| name == SPARE && *len == file_bytes);
@@ -115,6 +119,7 @@ impl WalFiles {
     /// `content_bytes`. It is durable, with its header, when this returns.
     pub fn activate(&self, epoch: u64, first_seq: u64, content_bytes: u64) -> Result<ActiveFile> {
         let wanted = self.file_bytes.max(FRAMES_START as u64 + content_bytes);
+        let _renaming = self.renaming.lock();
         let (number, has_spare) = {
             let mut inventory = self.inventory.lock();
             let number = inventory.next_number;
@@ -123,7 +128,7 @@ impl WalFiles {
             inventory.has_spare &= !takes_spare;
             (number, takes_spare)
         };
-        let draft = self.folder.join(if has_spare { SPARE } else { SPARE_DRAFT });
+        let draft = self.folder.join(if has_spare { SPARE } else { ACTIVE_DRAFT });
         let path = self.folder.join(format!("{number:016}.wal"));
         let make = || {
             let file = if has_spare {
@@ -152,14 +157,12 @@ impl WalFiles {
         self.inventory.lock().has_spare
     }
 
-    /// Makes a spare if there is none. Slow: writes a whole file.
+    /// Makes a spare if there is none. Slow: writes a whole file. Not to be called twice at a time.
     pub fn prepare_spare(&self) -> Result<()> {
         if self.inventory.lock().has_spare {
             return Ok(());
         }
-        // Only one task prepares at a time, and the committer uses the draft only without a spare:
-        // the name must differ from its own.
-        let draft = self.folder.join("spare.zeros");
+        let draft = self.folder.join(SPARE_ZEROS);
         let make = || {
             let file = self.disk.create(&draft)?;
             let zeros = vec![0; ZEROS_BYTES];
@@ -169,10 +172,13 @@ impl WalFiles {
                 file.write_all_at(&zeros[..len as usize], at)?;
                 at += len;
             }
-            file.sync()?;
-            self.disk.rename(&draft, &self.folder.join(SPARE))
+            file.sync()
         };
         make().map_err(|err| Error::file("prepare spare", &draft, &err))?;
+        let _renaming = self.renaming.lock();
+        self.disk
+            .rename(&draft, &self.folder.join(SPARE))
+            .map_err(|err| Error::file("rename", &draft, &err))?;
         self.inventory.lock().has_spare = true;
         Ok(())
     }
@@ -180,6 +186,7 @@ impl WalFiles {
     /// Drops the files whose frames all stand in segments by now.
     pub fn trim(&self, checkpoint_seq: u64) -> Result<()> {
         loop {
+            let _renaming = self.renaming.lock();
             let (file, becomes_spare) = {
                 let mut inventory = self.inventory.lock();
                 let done = inventory.closed.front().is_some_and(|f| f.last_seq <= checkpoint_seq);

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -108,6 +109,40 @@ fn trimmed_files_live_again_without_their_old_frames() {
     let expected: Vec<_> = (first..=40).map(|seq| (seq, record(seq - 1, 3000))).collect();
     assert_eq!(frames, expected);
     assert_eq!(files.usage().0 as usize, log.paths().len());
+}
+
+/// Rolling over, trimming and preparing happen on threads of their own; no frame gets into a file
+/// that loses its name.
+#[test]
+fn files_change_their_lives_at_once() {
+    const FRAMES: u64 = 150;
+    let log = Log::new();
+    let files = log.files();
+    let mut writer = WalWriter::start(files.clone(), 1, 1).expect("starts");
+    let committed = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in 0..FRAMES {
+                commit(&mut writer, &[record(number, 5000)]).expect("commits");
+                committed.store(number + 1, Ordering::Release);
+            }
+        });
+        scope.spawn(|| {
+            while committed.load(Ordering::Acquire) < FRAMES {
+                files.trim(committed.load(Ordering::Acquire).saturating_sub(10)).expect("trims");
+            }
+        });
+        scope.spawn(|| {
+            while committed.load(Ordering::Acquire) < FRAMES {
+                files.prepare_spare().expect("prepares");
+            }
+        });
+    });
+    let (frames, _) = log.read();
+    let first = frames[0].0;
+    assert!(first <= FRAMES - 9, "{first}");
+    let expected: Vec<_> = (first..=FRAMES).map(|seq| (seq, record(seq - 1, 5000))).collect();
+    assert_eq!(frames, expected);
 }
 
 /// One file with four small frames; returns where each starts and the last ends.
