@@ -169,6 +169,7 @@ pub(crate) fn properties(
     signal: Signal,
     columns: &[AttributeColumn],
     layout: &Layout,
+    level: u8,
 ) -> Result<WriterProperties> {
     let zstd = ZstdLevel::try_new(1).map_err(|err| Error::invalid(err.to_string()))?;
     let mut builder = WriterProperties::builder()
@@ -223,6 +224,11 @@ pub(crate) fn properties(
             AttributeKind::Bool | AttributeKind::Double => Encoding::PLAIN,
         };
         let dictionary = attribute.repeats && attribute.kind != AttributeKind::Bool;
+        if level == 0 && attribute.kind == AttributeKind::String {
+            // Comparing every text costs more than a segment that lives for minutes gains from it.
+            let none = EnabledStatistics::None;
+            builder = builder.set_column_statistics_enabled(column.clone(), none);
+        }
         builder = builder
             .set_column_dictionary_enabled(column.clone(), dictionary)
             .set_column_encoding(column, encoding);

@@ -7,7 +7,7 @@
 //! - `layout`: the file's columns and encodings; `attributes`: which keys get one
 //! - `gather`: rows of many batches into columns; `spans`, `logs`: in which order
 //! - `writer`: row groups, footer, index; `index`: what is known without reading rows
-//! - `open`: footer, index and columns of a segment; `rows`: file columns back to item columns
+//! - `open`: footer, index and columns of a segment; `pages`: their bytes; `rows`: file columns back to item columns
 mod attributes;
 mod gather;
 pub(crate) mod index;
@@ -15,6 +15,7 @@ pub(crate) mod layout;
 mod logs;
 mod merge;
 pub(crate) mod open;
+mod pages;
 pub(crate) mod rows;
 mod spans;
 #[cfg(test)]

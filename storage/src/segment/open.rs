@@ -8,11 +8,10 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::UInt32Type;
 use bytes::{Buf, Bytes};
 use hashbrown::HashMap;
-use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
-    ParquetRecordBatchReaderBuilder, RowSelection,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, RowSelection,
 };
+use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::PageIndexPolicy;
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
@@ -22,6 +21,7 @@ use throughline_model::schema::col;
 use super::SegmentMeta;
 use super::index::Index;
 use super::layout::{TRACE, file_schema};
+use super::pages::RowGroupPages;
 use super::spans::RowsByTrace;
 use crate::cache::{Cache, CacheKey, Part};
 use crate::io::{SegmentFile, SegmentStore};
@@ -249,15 +249,14 @@ impl Opened {
     ) -> Result<Rows> {
         let source = Source { file: self.file.clone(), bytes: self.data_bytes, io: io.clone() };
         let mask = ProjectionMask::leaves(self.footer.parquet_schema(), columns.iter().copied());
-        let mut builder =
-            ParquetRecordBatchReaderBuilder::new_with_metadata(source, self.footer.clone())
-                .with_row_groups(vec![row_group])
-                .with_projection(mask)
-                .with_batch_size(batch_rows.max(1));
-        if let Some(selection) = selection {
-            builder = builder.with_row_selection(selection);
-        }
-        let reader = builder.build().map_err(|err| io.cause(&err))?;
+        let hint = self.footer.schema().fields();
+        let levels = parquet_to_arrow_field_levels(self.footer.parquet_schema(), mask, Some(hint))?;
+        let metadata = self.footer.metadata().clone();
+        let pages = RowGroupPages { source: Arc::new(source), metadata, row_group };
+        let rows = batch_rows.max(1);
+        let reader =
+            ParquetRecordBatchReader::try_new_with_row_groups(&levels, &pages, rows, selection)
+                .map_err(|err| io.cause(&err))?;
         Ok(Rows { reader, io: io.clone() })
     }
 

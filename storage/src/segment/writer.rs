@@ -130,7 +130,8 @@ impl<'a> SegmentWriter<'a> {
         }
         let schema = file_schema(self.signal, &self.columns, false);
         let parquet_schema = ArrowSchemaConverter::new().convert(&schema)?;
-        let properties = Arc::new(properties(self.signal, &self.columns, self.layout)?);
+        let properties =
+            Arc::new(properties(self.signal, &self.columns, self.layout, self.options.level)?);
         let sink = self.data.take().ok_or_else(|| Error::invalid("a segment is open already"))?;
         let writer = SerializedFileWriter::new(sink, parquet_schema.root_schema_ptr(), properties)?;
         let factory = ArrowRowGroupWriterFactory::new(&writer, schema.clone());
