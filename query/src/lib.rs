@@ -7,6 +7,7 @@
 //! - [`sql`]: DataFusion over tables that are views of the item schemas
 //! - [`traces`]: a trace by its id, and trace search
 //! - [`logs`]: log search
+//! - [`metrics`]: metric names, series, raw points, exemplars
 //! - [`complete`]: services, operations, attribute names and values
 
 pub mod complete;
@@ -14,6 +15,7 @@ mod context;
 mod engine;
 mod error;
 pub mod logs;
+pub mod metrics;
 pub mod sql;
 pub mod traces;
 

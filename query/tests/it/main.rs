@@ -5,6 +5,7 @@ mod cases;
 mod data;
 mod harness;
 mod logs;
+mod metrics;
 mod property;
 mod sql;
 mod traces;

@@ -1,6 +1,7 @@
 //! The tables of SQL.
 //!
 //! - [`items`]: `spans` and `logs`, and `span_events` and `span_links` out of [`explode`]d spans
+//! - [`metric_tables`]: `series`, `samples`, `metrics`, `histograms`, `exemplars`
 //! - [`traces`]: one row a trace, a view of `spans`
 //!
 //! A table is registered in [`all`], its name in [`NAMES`].
@@ -9,6 +10,9 @@ pub(crate) mod columns;
 mod exec;
 mod explode;
 mod items;
+mod metric_columns;
+mod metric_rows;
+mod metric_tables;
 mod traces;
 
 use std::sync::Arc;
@@ -18,7 +22,18 @@ use datafusion::catalog::TableProvider;
 use super::session::Query;
 
 /// The names of all tables.
-pub(crate) const NAMES: &[&str] = &["spans", "span_events", "span_links", "logs", "traces"];
+pub(crate) const NAMES: &[&str] = &[
+    "spans",
+    "span_events",
+    "span_links",
+    "logs",
+    "traces",
+    "series",
+    "samples",
+    "metrics",
+    "histograms",
+    "exemplars",
+];
 
 /// Whether a table of ours has this name.
 pub(crate) fn is_table(name: &str) -> bool {
@@ -27,7 +42,9 @@ pub(crate) fn is_table(name: &str) -> bool {
 
 /// The tables of one query, but those that are views of others.
 pub(crate) fn all(query: &Arc<Query>) -> Vec<(&'static str, Arc<dyn TableProvider>)> {
-    items::tables(query)
+    let mut tables = items::tables(query);
+    tables.extend(metric_tables::tables(query));
+    tables
 }
 
 /// Tables that are views of others: name and SQL.

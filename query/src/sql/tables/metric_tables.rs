@@ -1,0 +1,258 @@
+//! `series`, `samples`, `metrics`, `histograms`, `exemplars`: tables that read series and their points.
+//!
+//! Conditions on series and on time are pushed down; others are checked above the scan.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::error::Result as DfResult;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+use futures::StreamExt;
+use throughline_model::predicate::Predicate;
+use throughline_model::time::TimeRange;
+use throughline_storage::metric::scan::{SeriesRequest, find_exemplars, find_series};
+use tokio::sync::mpsc;
+
+use super::columns::{SqlColumn, schema_of};
+use super::exec::{BatchStream, Order, Scan, ScanExec};
+use super::metric_columns::{self, Source, is_about_series};
+use super::metric_rows::Rows;
+use crate::sql::pushdown::{self, Pushed};
+use crate::sql::session::Query;
+use crate::{Error, Result};
+
+/// The most exemplars that one scan reads.
+const EXEMPLARS_MAX: usize = 1_000_000;
+/// Rows of a batch at most.
+const BATCH_ROWS: usize = 8192;
+/// Batches that wait for their reader.
+const BATCHES_AHEAD: usize = 4;
+
+/// The tables.
+pub(super) fn tables(query: &Arc<Query>) -> Vec<(&'static str, Arc<dyn TableProvider>)> {
+    let provider = |(name, source, columns): (&'static str, Source, Vec<SqlColumn>)| {
+        let schema = schema_of(&columns);
+        let table = MetricTable { name, source, columns, schema, query: query.clone() };
+        (name, Arc::new(table) as Arc<dyn TableProvider>)
+    };
+    metric_columns::tables().into_iter().map(provider).collect()
+}
+
+#[derive(Debug)]
+struct MetricTable {
+    name: &'static str,
+    source: Source,
+    columns: Vec<SqlColumn>,
+    schema: SchemaRef,
+    query: Arc<Query>,
+}
+
+impl MetricTable {
+    /// What of a condition the scan decides.
+    fn push_down(&self, filter: &Expr) -> Option<Pushed> {
+        let pushed = pushdown::convert(filter, &self.columns)?;
+        let all = pushed.predicates.len();
+        let predicates = pushed.predicates.into_iter().filter(is_about_series).collect::<Vec<_>>();
+        if predicates.is_empty() && pushed.time == TimeRange::ALL {
+            return None;
+        }
+        let exact = pushed.exact && predicates.len() == all;
+        Some(Pushed { predicates, time: pushed.time, exact })
+    }
+}
+
+#[async_trait]
+impl TableProvider for MetricTable {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(
+        &self,
+        filters: &[&Expr],
+    ) -> DfResult<Vec<TableProviderFilterPushDown>> {
+        let support = |filter: &&Expr| match self.push_down(filter) {
+            Some(pushed) if pushed.exact => TableProviderFilterPushDown::Exact,
+            Some(_) => TableProviderFilterPushDown::Inexact,
+            None => TableProviderFilterPushDown::Unsupported,
+        };
+        Ok(filters.iter().map(support).collect())
+    }
+
+    async fn scan(
+        &self,
+        _: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> DfResult<Arc<dyn ExecutionPlan>> {
+        let columns: Vec<SqlColumn> = match projection {
+            Some(indices) => indices.iter().map(|i| self.columns[*i].clone()).collect(),
+            None => self.columns.clone(),
+        };
+        let mut predicates = Vec::new();
+        let mut time = TimeRange::ALL;
+        for pushed in filters.iter().filter_map(|filter| self.push_down(filter)) {
+            predicates.extend(pushed.predicates);
+            time.start_ns = time.start_ns.max(pushed.time.start_ns);
+            time.end_ns = time.end_ns.min(pushed.time.end_ns);
+        }
+        let scan = MetricScan {
+            table: self.name,
+            source: self.source,
+            schema: schema_of(&columns),
+            columns,
+            predicates,
+            time,
+            query: self.query.clone(),
+        };
+        Ok(Arc::new(ScanExec::new(Arc::new(scan), limit)))
+    }
+}
+
+#[derive(Clone, Debug)]
+struct MetricScan {
+    table: &'static str,
+    source: Source,
+    columns: Vec<SqlColumn>,
+    schema: SchemaRef,
+    predicates: Vec<Predicate>,
+    time: TimeRange,
+    query: Arc<Query>,
+}
+
+impl Scan for MetricScan {
+    fn describe(&self) -> String {
+        let names = self.columns.iter().map(|column| column.name).collect::<Vec<_>>().join(", ");
+        let mut text = format!("{}, columns=[{names}]", self.table);
+        if !self.predicates.is_empty() {
+            text.push_str(&format!(", predicates={:?}", self.predicates));
+        }
+        if self.time != TimeRange::ALL {
+            text.push_str(&format!(", time=[{}, {})", self.time.start_ns, self.time.end_ns));
+        }
+        text
+    }
+
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn time_column(&self) -> Option<&str> {
+        None
+    }
+
+    fn can_limit(&self) -> bool {
+        true
+    }
+
+    fn run(&self, _: Order, limit: Option<usize>) -> Result<BatchStream> {
+        if self.time.start_ns >= self.time.end_ns {
+            return Ok(futures::stream::empty().boxed());
+        }
+        let (sender, receiver) = mpsc::channel(BATCHES_AHEAD);
+        let scan = self.clone();
+        self.query.scan.tracker.spawn_blocking(move || {
+            let mut output = Output { sender, left: limit.unwrap_or(usize::MAX) };
+            let end = match scan.produce(&mut output) {
+                Ok(()) => Message::End,
+                Err(err) => Message::Failed(err),
+            };
+            // Nobody listens any more: then nobody needs to know.
+            let _ = output.sender.blocking_send(end);
+        });
+        Ok(futures::stream::unfold(Some(receiver), next).boxed())
+    }
+}
+
+/// What a producing thread says. It ends with one of the last two, unless it died.
+enum Message {
+    Batch(RecordBatch),
+    Failed(Error),
+    End,
+}
+
+type Receiver = mpsc::Receiver<Message>;
+
+async fn next(receiver: Option<Receiver>) -> Option<(Result<RecordBatch>, Option<Receiver>)> {
+    let mut receiver = receiver?;
+    match receiver.recv().await {
+        Some(Message::Batch(batch)) => Some((Ok(batch), Some(receiver))),
+        Some(Message::Failed(err)) => Some((Err(err), None)),
+        Some(Message::End) => None,
+        None => Some((Err(Error::internal("a scan of metrics died")), None)),
+    }
+}
+
+/// Where batches go.
+struct Output {
+    sender: mpsc::Sender<Message>,
+    left: usize,
+}
+
+impl Output {
+    /// Sends rows in batches; false if no more are wanted.
+    fn send(&mut self, rows: &RecordBatch) -> bool {
+        let wanted = rows.num_rows().min(self.left);
+        for start in (0..wanted).step_by(BATCH_ROWS) {
+            let batch = rows.slice(start, BATCH_ROWS.min(wanted - start));
+            if self.sender.blocking_send(Message::Batch(batch)).is_err() {
+                return false;
+            }
+        }
+        self.left -= wanted;
+        self.left > 0
+    }
+}
+
+impl MetricScan {
+    fn produce(&self, output: &mut Output) -> Result<()> {
+        let (view, context) = (&self.query.view, &self.query.scan);
+        let request = SeriesRequest { predicates: self.predicates.clone(), time: self.time };
+        let attributes = self.query.attributes()?;
+        let rows = Rows { columns: &self.columns, schema: &self.schema, attributes: &attributes };
+        if output.left == 0 {
+            return Ok(());
+        }
+        if self.source == Source::Exemplars {
+            let (set, found) = find_exemplars(view, &request, EXEMPLARS_MAX, context)?;
+            for found in found.chunks(BATCH_ROWS) {
+                if !output.send(&rows.exemplars(&set.table, found)?) {
+                    break;
+                }
+            }
+            return Ok(());
+        }
+        let set = find_series(view, &request, context)?;
+        if self.source == Source::Series {
+            for start in (0..set.len()).step_by(BATCH_ROWS) {
+                let part = set.table.slice(start, BATCH_ROWS.min(set.len() - start));
+                if !output.send(&rows.series(&part)?) {
+                    break;
+                }
+            }
+            return Ok(());
+        }
+        let mut reader = set.points(context)?;
+        while let Some(groups) = reader.next_group()? {
+            let Some(first) = groups.first().map(|group| group.series) else { continue };
+            let part = set.table.slice(first, groups.len());
+            let batch = match self.source {
+                Source::Complex => rows.complex(&part, &groups)?,
+                _ => rows.numbers(&part, &groups)?,
+            };
+            if !output.send(&batch) {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
