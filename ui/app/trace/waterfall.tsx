@@ -12,6 +12,7 @@ import classes from './waterfall.module.css';
 import { rowId, WaterfallRow } from './waterfall_row.tsx';
 
 const OVERSCAN_ROWS = 15;
+const ROWS_AROUND = 3;
 const INDENT_PX = 14;
 /** Indentation may take this share of the tree's width; deeper levels move closer together. */
 const INDENT_SHARE_MAX = 0.5;
@@ -55,6 +56,9 @@ export function Waterfall(props: WaterfallProps) {
     getScrollElement: () => scroller.current,
     estimateSize: () => rowHeight,
     overscan: OVERSCAN_ROWS,
+    // What is brought into sight comes with some rows around it.
+    scrollPaddingStart: rowHeight * ROWS_AROUND,
+    scrollPaddingEnd: rowHeight * ROWS_AROUND,
     getItemKey: (index) => visible.rows[index],
   });
   useImperativeHandle(props.handle, () => ({
