@@ -36,7 +36,23 @@ impl Default for AttributesBuilder {
 impl AttributesBuilder {
     /// Adds an attribute to the open row; `fill` appends the encoded value.
     pub fn push(&mut self, key: &str, fill: impl FnOnce(&mut Vec<u8>)) -> Result<()> {
-        self.keys.push(key.as_bytes())?;
+        let number = self.key_number(key.as_bytes())?;
+        self.push_numbered(number, fill)
+    }
+
+    /// The number of a key (which must be UTF-8), to push attributes with.
+    pub fn key_number(&mut self, key: &[u8]) -> Result<u32> {
+        self.keys.values.intern(key)
+    }
+
+    /// The key of a number.
+    pub fn key(&self, number: u32) -> &[u8] {
+        self.keys.values.get(number)
+    }
+
+    /// Adds an attribute to the open row, whose key has a number already.
+    pub fn push_numbered(&mut self, key: u32, fill: impl FnOnce(&mut Vec<u8>)) -> Result<()> {
+        self.keys.push_number(key);
         fill(&mut self.values.bytes);
         self.values.end_row()
     }

@@ -9,6 +9,7 @@
 //! then for the items.
 
 use throughline_model::codec::{put_bytes, put_nested};
+use throughline_model::span::AttributesBuilder;
 use throughline_model::value::{self, VALUE_DEPTH_MAX, tag};
 use throughline_model::{Error, Result, attrs, origin};
 
@@ -93,7 +94,7 @@ pub fn put_any_value(
         let mut fields = Fields::new(piece);
         while let Some(field) = fields.next_field()? {
             let next = match field.number {
-                1 => OneOf::Str(field.str("AnyValue.string_value")?),
+                1 => OneOf::Str(field.utf8("AnyValue.string_value")?),
                 2 => OneOf::Bool(field.varint("AnyValue.bool_value")? != 0),
                 3 => OneOf::Int(field.varint("AnyValue.int_value")? as i64),
                 4 => OneOf::Double(field.double("AnyValue.double_value")?),
@@ -115,7 +116,10 @@ pub fn put_any_value(
     }
     match current {
         OneOf::Empty => out.push(tag::EMPTY),
-        OneOf::Str(text) => value::put_string(out, text),
+        OneOf::Str(text) => {
+            out.push(tag::STRING);
+            out.extend_from_slice(text);
+        }
         OneOf::Bool(flag) => value::put_bool(out, flag),
         OneOf::Int(number) => value::put_int(out, number),
         OneOf::Double(number) => value::put_double(out, number),
@@ -132,7 +136,7 @@ pub fn put_any_value(
 
 enum OneOf<'a> {
     Empty,
-    Str(&'a str),
+    Str(&'a [u8]),
     Bool(bool),
     Int(i64),
     Double(f64),
@@ -174,7 +178,7 @@ fn put_nested_value(
             }
             if kind == tag::KVLIST {
                 let (key, value) = key_value(field.bytes("KeyValueList.values")?)?;
-                put_bytes(out, key.as_bytes());
+                put_bytes(out, key);
                 put_value_prefixed(out, value.as_ref(), depth + 1, verdict)?;
             } else {
                 let value = Pieces::one(field.bytes("ArrayValue.values")?);
@@ -197,15 +201,15 @@ fn put_value_prefixed(
     result
 }
 
-/// Key and value of a `KeyValue` message.
+/// Key and value of a `KeyValue` message. The key is UTF-8.
 #[inline]
-pub fn key_value(message: &[u8]) -> Result<(&str, Option<Pieces<'_>>)> {
-    let mut key = "";
+fn key_value(message: &[u8]) -> Result<(&[u8], Option<Pieces<'_>>)> {
+    let mut key = &[][..];
     let mut value = None;
     let mut fields = Fields::new(message);
     while let Some(field) = fields.next_field()? {
         match field.number {
-            1 => key = field.str("KeyValue.key")?,
+            1 => key = field.utf8("KeyValue.key")?,
             2 => Pieces::add(&mut value, field.bytes("KeyValue.value")?),
             3 => drop(field.varint("KeyValue.key_strindex")?),
             _ => {}
@@ -214,10 +218,55 @@ pub fn key_value(message: &[u8]) -> Result<(&str, Option<Pieces<'_>>)> {
     Ok((key, value))
 }
 
+/// Pushes the attributes of items, which tend to have the keys of the item before, in its order: the
+/// key that came at the same place is tried before the dictionary is asked.
+#[derive(Default)]
+pub struct AttributePusher {
+    numbers: Vec<u32>,
+    place: usize,
+}
+
+impl AttributePusher {
+    /// Begins an item.
+    #[inline]
+    pub fn open_item(&mut self) {
+        self.place = 0;
+    }
+
+    /// Pushes the attribute of one `KeyValue` message.
+    #[inline]
+    pub fn push(
+        &mut self,
+        attributes: &mut AttributesBuilder,
+        message: &[u8],
+        verdict: &mut Verdict,
+    ) -> Result<()> {
+        let (key, value) = key_value(message)?;
+        let number = match self.numbers.get(self.place) {
+            Some(number) if attributes.key(*number) == key => *number,
+            _ => self.look_up(attributes, key)?,
+        };
+        self.place += 1;
+        let pieces = value.as_ref().map_or(&[][..], Pieces::as_slice);
+        let mut result = Ok(());
+        attributes.push_numbered(number, |out| result = put_any_value(out, pieces, 0, verdict))?;
+        result
+    }
+
+    fn look_up(&mut self, attributes: &mut AttributesBuilder, key: &[u8]) -> Result<u32> {
+        let number = attributes.key_number(key)?;
+        match self.numbers.get_mut(self.place) {
+            Some(slot) => *slot = number,
+            None => self.numbers.push(number),
+        }
+        Ok(number)
+    }
+}
+
 /// Appends one `KeyValue` message to an encoded attribute set.
 pub fn put_attribute(set: &mut Vec<u8>, message: &[u8], verdict: &mut Verdict) -> Result<()> {
     let (key, value) = key_value(message)?;
-    put_bytes(set, key.as_bytes());
+    put_bytes(set, key);
     put_value_prefixed(set, value.as_ref(), 0, verdict)
 }
 

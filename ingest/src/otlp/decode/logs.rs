@@ -4,7 +4,7 @@ use throughline_model::Result;
 use throughline_model::batch::{Batch, Decoded};
 use throughline_model::log_record::{LogBatchBuilder, LogFields};
 
-use super::common::{Part, Refusals, Verdict, check_items, key_value, put_any_value, walk};
+use super::common::{AttributePusher, Part, Refusals, Verdict, check_items, put_any_value, walk};
 use super::wire::{Fields, Pieces};
 
 /// Decodes a request. A record without any time gets that of its receipt.
@@ -25,6 +25,7 @@ pub fn decode(request: &[u8], received_at_ns: i64) -> Result<Decoded> {
 #[derive(Default)]
 struct Decoder {
     builder: LogBatchBuilder,
+    pusher: AttributePusher,
     refusals: Refusals,
     position: u64,
     received_at_ns: i64,
@@ -71,6 +72,7 @@ impl Decoder {
     fn read<'a>(&mut self, message: &'a [u8], verdict: &mut Verdict) -> Result<RawRecord<'a>> {
         let mut raw = RawRecord::default();
         let record = &mut raw.fields;
+        self.pusher.open_item();
         let mut fields = Fields::new(message);
         while let Some(field) = fields.next_field()? {
             match field.number {
@@ -78,7 +80,10 @@ impl Decoder {
                 2 => record.severity_number = field.varint("LogRecord.severity_number")? as i32,
                 3 => record.severity_text = field.str("LogRecord.severity_text")?,
                 5 => Pieces::add(&mut raw.body, field.bytes("LogRecord.body")?),
-                6 => self.attribute(field.bytes("LogRecord.attributes")?, verdict)?,
+                6 => {
+                    let attribute = field.bytes("LogRecord.attributes")?;
+                    self.pusher.push(&mut self.builder.attributes, attribute, verdict)?;
+                }
                 7 => {
                     let count = field.varint("LogRecord.dropped_attributes_count")?;
                     record.dropped_attributes_count = count as u32;
@@ -92,14 +97,5 @@ impl Decoder {
             }
         }
         Ok(raw)
-    }
-
-    #[inline]
-    fn attribute(&mut self, message: &[u8], verdict: &mut Verdict) -> Result<()> {
-        let (key, value) = key_value(message)?;
-        let pieces = value.as_ref().map_or(&[][..], Pieces::as_slice);
-        let mut result = Ok(());
-        self.builder.attributes.push(key, |out| result = put_any_value(out, pieces, 0, verdict))?;
-        result
     }
 }

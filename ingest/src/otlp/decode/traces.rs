@@ -5,10 +5,8 @@ use throughline_model::batch::{Batch, Decoded};
 use throughline_model::origin::{put_event, put_link};
 use throughline_model::span::{SpanBatchBuilder, SpanFields};
 
-use super::common::{
-    Part, Refusals, Verdict, check_items, key_value, put_any_value, put_attribute, walk,
-};
-use super::wire::{Fields, Pieces};
+use super::common::{AttributePusher, Part, Refusals, Verdict, check_items, put_attribute, walk};
+use super::wire::Fields;
 
 /// Decodes a request.
 pub fn decode(request: &[u8]) -> Result<Decoded> {
@@ -28,6 +26,7 @@ pub fn decode(request: &[u8]) -> Result<Decoded> {
 #[derive(Default)]
 struct Decoder {
     builder: SpanBatchBuilder,
+    pusher: AttributePusher,
     refusals: Refusals,
     position: u64,
     set: Vec<u8>,
@@ -67,6 +66,7 @@ impl Decoder {
     fn read<'a>(&mut self, message: &'a [u8], verdict: &mut Verdict) -> Result<RawSpan<'a>> {
         let mut raw = RawSpan::default();
         let span = &mut raw.fields;
+        self.pusher.open_item();
         let mut fields = Fields::new(message);
         while let Some(field) = fields.next_field()? {
             match field.number {
@@ -78,7 +78,10 @@ impl Decoder {
                 6 => span.kind = field.varint("Span.kind")? as i32,
                 7 => raw.start_time = field.fixed64("Span.start_time_unix_nano")?,
                 8 => raw.end_time = field.fixed64("Span.end_time_unix_nano")?,
-                9 => self.attribute(field.bytes("Span.attributes")?, verdict)?,
+                9 => {
+                    let attribute = field.bytes("Span.attributes")?;
+                    self.pusher.push(&mut self.builder.attributes, attribute, verdict)?;
+                }
                 10 => {
                     let count = field.varint("Span.dropped_attributes_count")?;
                     span.dropped_attributes_count = count as u32;
@@ -95,15 +98,6 @@ impl Decoder {
             }
         }
         Ok(raw)
-    }
-
-    #[inline]
-    fn attribute(&mut self, message: &[u8], verdict: &mut Verdict) -> Result<()> {
-        let (key, value) = key_value(message)?;
-        let pieces = value.as_ref().map_or(&[][..], Pieces::as_slice);
-        let mut result = Ok(());
-        self.builder.attributes.push(key, |out| result = put_any_value(out, pieces, 0, verdict))?;
-        result
     }
 
     fn event(&mut self, message: &[u8], verdict: &mut Verdict) -> Result<()> {
