@@ -1,6 +1,7 @@
 //! Metrics at rest: series, chunks of points, exemplars.
 //!
-//! Place in the flow: a flush gives the batches of a head to [`write_metrics`], `query` reads heads and segments through [`MetricSegment`].
+//! Place in the flow: a flush gives the batches of a head to [`write_metrics`], compaction gives
+//! segments to [`merge_metrics`], and `query` reads heads and segments through [`scan`].
 //!
 //! A segment is a bundle of two files: `<ulid>.parquet` with one row a chunk ([`layout`]), and
 //! `<ulid>.idx` with the series table, the times that chunks share and the exemplars ([`index`]).
@@ -8,7 +9,8 @@
 //!
 //! - [`points`]: points in memory, their order, what counts as a repeated point
 //! - [`chunk`], [`complex`], [`codec`]: points as bytes
-//! - [`series`]: series tables
+//! - [`series`]: series tables; [`SeriesShare`]: those of heads
+//! - [`scan`]: series, points and exemplars of a view
 pub mod chunk;
 mod chunk_rows;
 pub mod codec;
@@ -31,32 +33,8 @@ mod share;
 mod tests;
 mod write;
 
-use std::collections::BTreeMap;
-
-use throughline_model::metric::MetricBatch;
-
 pub use exemplars::Exemplar;
 pub use merge::merge_metrics;
 pub use segment::MetricSegment;
 pub use share::SeriesShare;
 pub use write::write_metrics;
-
-use crate::Result;
-
-/// The windows into which the points of the batches fall: multiples of `width_ns`, each with how many
-/// points it gets. What [`write_metrics`] is to be called with, one after the other.
-pub fn windows(batches: &[&MetricBatch], width_ns: i64) -> Result<BTreeMap<i64, u64>> {
-    let mut windows = BTreeMap::new();
-    for batch in batches {
-        let (numbers, ..) = gather::number_columns(&batch.numbers)?;
-        let (complex, _) = gather::complex_columns(&batch.complex)?;
-        for times in [numbers.times, complex.times] {
-            // Times of a request are mostly the same.
-            for run in times.chunk_by(|a, b| a == b) {
-                let start = run[0].div_euclid(width_ns).saturating_mul(width_ns);
-                *windows.entry(start).or_default() += run.len() as u64;
-            }
-        }
-    }
-    Ok(windows)
-}

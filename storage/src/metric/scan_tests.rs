@@ -198,14 +198,19 @@ fn conditions_choose_series() {
             let found = find(&snapshot, vec![predicate.clone()], TimeRange::ALL);
             assert_eq!(&names(&found), expected, "{predicate:?}");
         }
-        let id = find(&snapshot, vec![cases[0].0.clone()], TimeRange::ALL)
-            .columns()
-            .expect("columns")
-            .id(1);
+    }
+}
+
+#[test]
+fn ids_choose_a_series_and_bad_conditions_are_refused() {
+    let folder = folder();
+    for snapshot in snapshots(&folder) {
+        let depth = predicate(column("metric_name"), Op::Eq(text("depth")));
+        let id = find(&snapshot, vec![depth], TimeRange::ALL).columns().expect("columns").id(1);
         let by_id = predicate(column("series_id"), Op::Eq(Operand::Bytes(id.to_vec())));
         assert_eq!(
             names(&find(&snapshot, vec![by_id], TimeRange::ALL)),
-            all(&["cart"], &["depth"])
+            [("depth".to_owned(), "cart".to_owned())]
         );
         for bad in [
             predicate(column("body"), Op::Exists),

@@ -21,7 +21,7 @@ use super::series::SeriesColumns;
 use super::*;
 use crate::cache::Cache;
 use crate::io::{LocalDisk, SegmentStore};
-use crate::segment::{Sinks, WriteOptions};
+use crate::segment::{SegmentMeta, Sinks, WriteOptions};
 
 pub const T0: i64 = 1_795_176_000 * SECOND_NS;
 
@@ -63,7 +63,7 @@ pub fn write(
 pub fn write_with(
     folder: &Folder,
     options: WriteOptions,
-    fill: impl FnOnce(&WriteOptions, &mut Sinks) -> Result<crate::segment::SegmentMeta>,
+    fill: impl FnOnce(&WriteOptions, &mut Sinks) -> crate::Result<SegmentMeta>,
 ) -> Arc<MetricSegment> {
     let create =
         |ending: &str| folder.store.create(&format!("{}.{ending}", options.id)).expect("creates");
@@ -256,13 +256,4 @@ fn a_damaged_file_is_corrupt_not_empty() {
     std::fs::write(&path, bytes).expect("writes");
     assert_eq!(segment.verify().expect_err("differs").kind(), crate::ErrorKind::Corrupt);
     assert_eq!(segment.open().expect_err("differs").kind(), crate::ErrorKind::Corrupt);
-}
-
-#[test]
-fn windows_are_counted() {
-    let batches = (0..10).map(|step| request(&["ad"], step)).collect::<Vec<_>>();
-    let batches = batches.iter().map(AsRef::as_ref).collect::<Vec<_>>();
-    let found = windows(&batches, 60 * SECOND_NS).expect("counts");
-    let expected = [(0, 12), (1, 12), (2, 6)].map(|(n, points)| (T0 + n * 60 * SECOND_NS, points));
-    assert_eq!(found.into_iter().collect::<Vec<_>>(), expected);
 }

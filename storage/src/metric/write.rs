@@ -34,7 +34,7 @@ pub(super) const CHUNK_COUNT: &str = "chunks";
 /// `i64::MAX` has no end) as one segment. CPU-heavy; the caller syncs the sinks.
 ///
 /// Points outside the window are left out, so that a caller can write one segment for each window of
-/// the same batches ([`super::windows`] names them).
+/// the same batches.
 pub fn write_metrics(
     batches: &[&MetricBatch],
     options: &WriteOptions,
