@@ -100,7 +100,10 @@ impl Settings {
             let nearest = nearest(key, SETTINGS.iter().map(|setting| setting.key.to_owned()));
             bail!("unknown key '{key}'{nearest}");
         };
-        (setting.set)(self, text).map_err(|wrong| anyhow!("{key}: {wrong}"))
+        (setting.set)(self, text).map_err(|wrong| {
+            let (kind, default) = (setting.kind, setting.default);
+            anyhow!("{key}: {wrong} (value: {kind}; default: '{default}')")
+        })
     }
 
     // Rules that need more than one setting.

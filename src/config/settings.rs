@@ -18,7 +18,8 @@ pub struct Setting {
     pub default: &'static str,
     /// What the value looks like.
     pub kind: &'static str,
-    /// What it does.
+    /// What it does, for the documentation.
+    #[cfg(test)]
     pub doc: &'static [&'static str],
     /// Parses a text into its field.
     pub set: fn(&mut Settings, &str) -> Result<(), String>,
@@ -38,6 +39,7 @@ macro_rules! settings {
                 key: $key,
                 default: $default,
                 kind: <$type as SettingValue>::KIND,
+                #[cfg(test)]
                 doc: &[$($doc),+],
                 set: |settings, text| {
                     settings.$field = <$type as SettingValue>::parse(text)?;
