@@ -58,7 +58,7 @@ impl Default for Layout {
     fn default() -> Self {
         Self {
             order: SpanOrder::ServiceInSlab,
-            slab_rows: 128 * 1024,
+            slab_rows: 64 * 1024,
             page_bytes: 16 * 1024,
             page_rows: 8 * 1024,
             dictionary_bytes: 64 * 1024,
