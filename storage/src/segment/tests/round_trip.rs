@@ -85,7 +85,10 @@ fn spans_come_back_from_merges() {
             let merged = fixture.merge(&layout, &segments);
             merged.verify().expect("whole");
             let expected = span_keys(rows.iter().flatten());
-            assert_eq!(span_keys(&all_rows(Signal::Traces, &[merged.clone()])), expected);
+            assert_eq!(
+                span_keys(&all_rows(Signal::Traces, std::slice::from_ref(&merged))),
+                expected
+            );
             let again = fixture.merge(&layouts()[1], &[merged, segments[0].clone()]);
             let expected = span_keys(rows.iter().flatten().chain(&rows[0]));
             assert_eq!(span_keys(&all_rows(Signal::Traces, &[again])), expected);
@@ -104,7 +107,7 @@ fn logs_come_back_from_segments_and_merges() {
         assert_eq!(log_keys(&all_rows(Signal::Logs, &segments)), expected);
         let small = Layout { slab_rows: 50, page_rows: 16, page_bytes: 256, ..Layout::default() };
         let merged = fixture.merge(&small, &segments);
-        assert_eq!(log_keys(&all_rows(Signal::Logs, &[merged.clone()])), expected);
+        assert_eq!(log_keys(&all_rows(Signal::Logs, std::slice::from_ref(&merged))), expected);
         let counted = merged.log_counts().expect("counts").values().sum::<u64>();
         assert_eq!(counted, merged.meta.rows);
     }

@@ -107,7 +107,7 @@ fn times_at_the_ends_of_the_world() {
 fn nested(depth: usize) -> Value {
     match depth {
         0 => Value::String("ünïcödé 🧵 \u{0}".to_owned()),
-        _ if depth % 2 == 0 => Value::Array(vec![nested(depth - 1), Value::Empty]),
+        _ if depth.is_multiple_of(2) => Value::Array(vec![nested(depth - 1), Value::Empty]),
         _ => Value::Kvlist(vec![("k".to_owned(), nested(depth - 1))]),
     }
 }
