@@ -55,14 +55,15 @@ export function percent(viewport: Viewport, at: number): number {
 }
 
 const TICKS = 5;
+const TICKS_MAX = 8;
 
-/** Five round times at most, the first at or after the left edge. */
+/** About five round times, the first at or after the left edge. */
 export function ticks(viewport: Viewport): number[] {
   const step = niceStep(viewport.to - viewport.from, TICKS);
   const result: number[] = [];
   for (
     let at = Math.ceil(viewport.from / step) * step;
-    at <= viewport.to && result.length <= TICKS;
+    at <= viewport.to && result.length < TICKS_MAX;
     at += step
   ) {
     result.push(at);
