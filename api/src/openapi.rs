@@ -4,7 +4,7 @@ use axum::Json;
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 
-use crate::native::{catalog, logs, sql, status, traces};
+use crate::native::{catalog, logs, metrics, sql, status, traces};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -28,6 +28,10 @@ use crate::native::{catalog, logs, sql, status, traces};
         traces::routes::trace,
         traces::routes::logs,
         logs::routes::search,
+        metrics::routes::list,
+        metrics::routes::series,
+        metrics::routes::points,
+        metrics::routes::exemplars,
         catalog::routes::services,
         catalog::routes::operations,
         catalog::routes::attribute_names,

@@ -35,6 +35,10 @@ const KINDS: [(&str, i64); 6] = [
 ];
 const STATUSES: [(&str, i64); 3] = [("UNSET", 0), ("OK", 1), ("ERROR", 2)];
 
+const METRIC_KINDS: [(&str, i64); 5] =
+    [("GAUGE", 1), ("SUM", 2), ("HISTOGRAM", 3), ("EXPONENTIAL_HISTOGRAM", 4), ("SUMMARY", 5)];
+const TEMPORALITIES: [(&str, i64); 3] = [("UNSPECIFIED", 0), ("DELTA", 1), ("CUMULATIVE", 2)];
+
 // A field of an item that a filter may name.
 struct ItemField {
     name: &'static str,
@@ -75,6 +79,15 @@ const LOG_FIELDS: [ItemField; 8] = [
     field("event_name", col::EVENT_NAME, Values::Text),
     field("trace_id", col::TRACE_ID, Values::TraceId),
     field("span_id", col::SPAN_ID, Values::SpanId),
+];
+
+const METRIC_FIELDS: [ItemField; 6] = [
+    field("service", col::SERVICE_NAME, Values::Text),
+    field("service_name", col::SERVICE_NAME, Values::Text),
+    field("metric_name", col::METRIC_NAME, Values::Text),
+    field("unit", col::UNIT, Values::Text),
+    field("kind", col::METRIC_KIND, Values::Named(&METRIC_KINDS)),
+    field("temporality", col::TEMPORALITY, Values::Named(&TEMPORALITIES)),
 ];
 
 const fn field(name: &'static str, column: &'static str, values: Values) -> ItemField {
@@ -150,7 +163,7 @@ fn resolve(signal: Signal, key: Key<'_>, text: &str) -> Result<(Target, &'static
     let fields: &'static [ItemField] = match signal {
         Signal::Traces => &SPAN_FIELDS,
         Signal::Logs => &LOG_FIELDS,
-        Signal::Metrics => &[],
+        Signal::Metrics => &METRIC_FIELDS,
     };
     if let Some(field) = fields.iter().find(|field| field.name == name) {
         return Ok((Target::Column(field.column.to_owned()), &field.values));
@@ -277,6 +290,18 @@ mod tests {
             ("span.x=a", r#"AnyAttribute("span.x") Eq(Text("a"))"#),
         ] {
             assert_eq!(shown(Signal::Logs, text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn conditions_on_series() {
+        for (text, expected) in [
+            ("kind=sum", r#"Column("metric_kind") Eq(Int(2))"#),
+            ("temporality=delta", r#"Column("temporality") Eq(Int(1))"#),
+            ("service=cart", r#"Column("service_name") Eq(Text("cart"))"#),
+            ("host.name=a", r#"AnyAttribute("host.name") Eq(Text("a"))"#),
+        ] {
+            assert_eq!(shown(Signal::Metrics, text), expected, "{text}");
         }
     }
 

@@ -7,6 +7,8 @@ pub mod catalog;
 pub mod duration;
 pub mod filter;
 pub mod logs;
+pub mod metrics;
+pub mod origin;
 pub mod params;
 pub mod sql;
 pub mod stats;
@@ -28,6 +30,7 @@ pub fn routes() -> Router<ApiState> {
         .merge(sql::routes::routes())
         .merge(traces::routes::routes())
         .merge(logs::routes::routes())
+        .merge(metrics::routes::routes())
         .merge(catalog::routes::routes())
         .merge(status::routes::routes())
         .route("/api/v1/openapi.json", get(document))

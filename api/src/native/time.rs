@@ -5,6 +5,13 @@ use throughline_model::time::{SECOND_NS, parse_rfc3339};
 use super::duration::parse_signed_duration_ns;
 use crate::error::{ApiError, Result};
 
+// Numbers below the first are in units of the second nanoseconds; larger ones are nanoseconds.
+const UNIX_UNITS: [(i64, i64); 3] = [
+    (100_000_000_000, SECOND_NS),
+    (100_000_000_000_000, 1_000_000),
+    (100_000_000_000_000_000, 1_000),
+];
+
 /// Parses a time:
 ///
 /// - RFC 3339: `2026-11-20T12:00:00.5Z`, or a date alone, which means its first moment in UTC
@@ -44,12 +51,7 @@ fn parse_unix_ns(text: &str) -> Option<i64> {
         return None;
     }
     let number: i64 = whole.parse().ok()?;
-    let scale = match number {
-        ..100_000_000_000 => SECOND_NS,
-        ..100_000_000_000_000 => 1_000_000,
-        ..100_000_000_000_000_000 => 1_000,
-        _ => 1,
-    };
+    let scale = UNIX_UNITS.iter().find(|(below, _)| number < *below).map_or(1, |unit| unit.1);
     if decimals.is_empty() {
         return number.checked_mul(scale);
     }

@@ -55,6 +55,15 @@ pub fn exact_i64<S: Serializer>(number: &i64, serializer: S) -> Result<S::Ok, S:
     }
 }
 
+/// An unsigned integer: a number while every reader takes it exactly, else a string.
+pub fn exact_u64<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    if *number <= EXACT_MAX {
+        serializer.serialize_u64(*number)
+    } else {
+        serializer.collect_str(number)
+    }
+}
+
 /// A double, or the name of a non-finite one.
 pub fn double<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
     if number.is_finite() {

@@ -1,6 +1,7 @@
 //! Requests through the router, over a real store and engine in a temporary folder.
 
 mod logs;
+mod metrics;
 mod names;
 mod openapi;
 mod server;

@@ -1,13 +1,13 @@
 //! What goes over the wire of log search.
 
 use serde::{Serialize, Serializer};
-use throughline_model::origin::Scope;
 use throughline_model::{SpanId, TraceId, Value};
 use throughline_query::logs as query;
 use utoipa::ToSchema;
 
+use super::super::origin::{Scope, attributes, optional_text};
 use super::super::stats::Stats;
-use crate::render::value::{AttributesJson, ValueJson, time, time_or_null};
+use crate::render::value::{ValueJson, time, time_or_null};
 
 /// A page of log records.
 #[derive(Debug, Serialize, ToSchema)]
@@ -68,20 +68,7 @@ pub struct LogRecord {
     #[schema(value_type = Object)]
     pub resource_attributes: Vec<(String, Value)>,
     /// The instrumentation scope.
-    pub scope: LogScope,
-}
-
-/// The instrumentation scope of a log record.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct LogScope {
-    /// Name of the instrumentation library.
-    pub name: String,
-    /// Its version.
-    pub version: String,
-    /// Its attributes.
-    #[serde(serialize_with = "attributes")]
-    #[schema(value_type = Object)]
-    pub attributes: Vec<(String, Value)>,
+    pub scope: Scope,
 }
 
 impl From<query::LogPage> for LogPage {
@@ -96,7 +83,6 @@ impl From<query::LogPage> for LogPage {
 
 impl From<query::LogRecord> for LogRecord {
     fn from(record: query::LogRecord) -> Self {
-        let Scope { name, version, attributes, .. } = record.scope.as_ref().clone();
         Self {
             time: record.time_ns,
             observed_time: record.observed_time_ns,
@@ -111,25 +97,11 @@ impl From<query::LogRecord> for LogRecord {
             attributes: record.attributes,
             dropped_attributes_count: record.dropped_attributes_count,
             resource_attributes: record.resource.attributes.clone(),
-            scope: LogScope { name, version, attributes },
+            scope: record.scope.as_ref().clone().into(),
         }
     }
 }
 
 fn value<S: Serializer>(value: &Value, serializer: S) -> Result<S::Ok, S::Error> {
     ValueJson(value).serialize(serializer)
-}
-
-fn attributes<S: Serializer>(
-    entries: &Vec<(String, Value)>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    AttributesJson(entries).serialize(serializer)
-}
-
-fn optional_text<T: std::fmt::Display, S: Serializer>(
-    id: &Option<T>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    id.as_ref().map(ToString::to_string).serialize(serializer)
 }

@@ -1,0 +1,144 @@
+//! The handlers of metrics.
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use http::header::CONTENT_TYPE;
+use serde::Serialize;
+use throughline_query::metrics::{MetricQuery, POINTS_MAX, SERIES_MAX};
+
+use super::super::params::Params;
+use super::params::{MetricParams, metric_query};
+use super::wire::{ExemplarList, MetricList, PointList, SeriesList};
+use crate::error::{ApiError, Problem, Result};
+use crate::state::{ApiState, asker};
+
+const SERIES_DEFAULT: usize = 1_000;
+const POINTS_DEFAULT: usize = 10_000;
+/// The most points of one answer, which is built in memory; SQL streams more.
+const ANSWER_POINTS_MAX: usize = if POINTS_MAX < 100_000 { POINTS_MAX } else { 100_000 };
+
+/// The routes of metrics.
+pub fn routes() -> Router<ApiState> {
+    Router::new()
+        .route("/api/v1/metrics", get(list))
+        .route("/api/v1/metrics/{name}/series", get(series))
+        .route("/api/v1/metrics/{name}/points", get(points))
+        .route("/api/v1/metrics/{name}/exemplars", get(exemplars))
+}
+
+/// Which metrics there are.
+#[utoipa::path(
+    get,
+    path = "/api/v1/metrics",
+    operation_id = "list_metrics",
+    tag = "metrics",
+    params(MetricParams),
+    responses(
+        (status = 200, description = "The metrics", body = MetricList),
+        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub async fn list(State(state): State<ApiState>, params: Params) -> Result<Json<MetricList>> {
+    let now_ns = state.clock.now_ns();
+    let query = metric_query(&params, None, now_ns, SERIES_DEFAULT, SERIES_MAX)?;
+    let (ctx, _guard) = asker();
+    Ok(Json(state.engine.metrics(&query, &ctx).await?.into()))
+}
+
+/// The series of a metric.
+#[utoipa::path(
+    get,
+    path = "/api/v1/metrics/{name}/series",
+    operation_id = "list_metric_series",
+    tag = "metrics",
+    params(
+        ("name" = String, Path, description = "The metric's name", example = "http.server.request.duration"),
+        MetricParams,
+    ),
+    responses(
+        (status = 200, description = "The series; none of an unknown metric", body = SeriesList),
+        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub async fn series(
+    State(state): State<ApiState>,
+    Path(name): Path<String>,
+    params: Params,
+) -> Result<Json<SeriesList>> {
+    let now_ns = state.clock.now_ns();
+    let query = metric_query(&params, Some(&name), now_ns, SERIES_DEFAULT, SERIES_MAX)?;
+    let (ctx, _guard) = asker();
+    Ok(Json(state.engine.metric_series(&query, &ctx).await?.into()))
+}
+
+/// The raw points of a metric by series.
+#[utoipa::path(
+    get,
+    path = "/api/v1/metrics/{name}/points",
+    operation_id = "get_metric_points",
+    tag = "metrics",
+    params(
+        ("name" = String, Path, description = "The metric's name", example = "http.server.request.duration"),
+        MetricParams,
+    ),
+    responses(
+        (status = 200, description = "The points", body = PointList),
+        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "There are more points than the limit", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub async fn points(
+    State(state): State<ApiState>,
+    Path(name): Path<String>,
+    params: Params,
+) -> Result<Response> {
+    let query = points_query(&state, &name, &params)?;
+    let (ctx, _guard) = asker();
+    let found = state.engine.metric_points(&query, &ctx).await?;
+    write(&state, move || PointList::from(found)).await
+}
+
+/// The exemplars of a metric by series.
+#[utoipa::path(
+    get,
+    path = "/api/v1/metrics/{name}/exemplars",
+    operation_id = "get_metric_exemplars",
+    tag = "metrics",
+    params(
+        ("name" = String, Path, description = "The metric's name", example = "http.server.request.duration"),
+        MetricParams,
+    ),
+    responses(
+        (status = 200, description = "The exemplars", body = ExemplarList),
+        (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "There are more exemplars than the limit", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub async fn exemplars(
+    State(state): State<ApiState>,
+    Path(name): Path<String>,
+    params: Params,
+) -> Result<Response> {
+    let query = points_query(&state, &name, &params)?;
+    let (ctx, _guard) = asker();
+    let found = state.engine.metric_exemplars(&query, &ctx).await?;
+    write(&state, move || ExemplarList::from(found)).await
+}
+
+fn points_query(state: &ApiState, name: &str, params: &Params) -> Result<MetricQuery> {
+    let now_ns = state.clock.now_ns();
+    metric_query(params, Some(name), now_ns, POINTS_DEFAULT, ANSWER_POINTS_MAX)
+}
+
+// Many points take milliseconds to write: not on the workers that serve connections.
+async fn write<T: Serialize>(
+    state: &ApiState,
+    answer: impl FnOnce() -> T + Send + 'static,
+) -> Result<Response> {
+    let text = state.tracker.spawn_blocking(move || serde_json::to_vec(&answer()));
+    let text = text.await.map_err(|err| ApiError::internal(format!("writing points: {err}")))?;
+    let text = text.map_err(|err| ApiError::internal(format!("writing points: {err}")))?;
+    Ok(([(CONTENT_TYPE, "application/json")], text).into_response())
+}
