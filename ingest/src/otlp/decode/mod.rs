@@ -7,6 +7,7 @@
 mod common;
 mod logs;
 mod metrics;
+mod origin;
 mod points;
 mod traces;
 pub mod wire;
