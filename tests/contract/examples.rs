@@ -63,7 +63,7 @@ async fn examples_round_trip() {
         serde_json::json!({"some.map.key": "some value"})
     );
 
-    let names = server.client.sql("SELECT metric_name, metric_kind FROM series ORDER BY 1").await;
+    let names = server.client.sql("SELECT metric_name, kind FROM series ORDER BY 1").await;
     let sent: Vec<_> = metrics["resourceMetrics"][0]["scopeMetrics"][0]["metrics"]
         .as_array()
         .expect("metrics")

@@ -167,7 +167,7 @@ async function compareMetrics(equal, service) {
   equal('series', series.map((row) => row.metric_name), ['explicit', 'exponential', 'queue', 'requests', 'temperature']);
   equal('counter', [series[3].unit, series[3].description], ['1', 'how many']);
   const histograms = await sql(
-    `SELECT h.count, h.sum, h.min, h.max FROM histograms h JOIN series s ON h.series_id = s.series_id ${where}`,
+    `SELECT h.count, h.sum, h.min, h.max FROM histograms h JOIN series s ON h.series_id = s.series_id WHERE s.service_name = '${service}'`,
   );
   const expected = { count: 3, sum: 256, min: 1, max: 250 };
   equal('histograms', histograms, [expected, expected]);

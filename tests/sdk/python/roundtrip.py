@@ -206,12 +206,12 @@ def compare_metrics(compare, options, service):
     compare.equal("counter", values.get("requests"), (5, "/a"))
     compare.equal("up-down counter", values.get("queue"), (-2.5, None))
     compare.equal("gauge", values.get("temperature"), (21.5, None))
-    rows = sql(options, f"SELECT metric_name, unit, description, metric_kind FROM series {where}")
+    rows = sql(options, f"SELECT metric_name, unit, description, kind FROM series {where}")
     series = {row["metric_name"]: row for row in rows}
     compare.equal("series", sorted(series), ["explicit", "exponential", "queue", "requests", "temperature"])
     compare.equal("unit", series.get("requests", {}).get("unit"), "1")
     compare.equal("description", series.get("requests", {}).get("description"), "how many")
-    rows = sql(options, f"SELECT s.metric_name, h.count, h.sum, h.min, h.max FROM histograms h JOIN series s ON h.series_id = s.series_id {where}")
+    rows = sql(options, f"SELECT s.metric_name, h.count, h.sum, h.min, h.max FROM histograms h JOIN series s ON h.series_id = s.series_id WHERE s.service_name = '{service}'")
     compare.equal("histograms", len(rows), 2)
     for row in rows:
         compare.equal(row["metric_name"], (row["count"], row["sum"], row["min"], row["max"]), (3, 256, 1, 250))
