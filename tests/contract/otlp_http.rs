@@ -9,6 +9,9 @@ use crate::harness::{Server, otlp};
 const PROTOBUF: (&str, &str) = ("content-type", "application/x-protobuf");
 const JSON: (&str, &str) = ("content-type", "application/json");
 
+/// What it is, path, headers, body, expected status.
+type Case = (&'static str, &'static str, Vec<(&'static str, &'static str)>, Vec<u8>, u16);
+
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     encoder.write_all(bytes).expect("memory");
@@ -39,7 +42,7 @@ async fn every_bad_request_gets_its_status_and_the_server_goes_on() {
     let good = otlp::spans(1);
     let truncated = good[..good.len() - 3].to_vec();
     let bomb = gzip(&vec![0u8; 64 << 20]);
-    let cases: Vec<(&str, &str, Vec<(&str, &str)>, Vec<u8>, u16)> = vec![
+    let cases: Vec<Case> = vec![
         ("malformed", "/v1/traces", vec![PROTOBUF], vec![0xff; 32], 400),
         ("truncated", "/v1/traces", vec![PROTOBUF], truncated, 400),
         ("malformed JSON", "/v1/traces", vec![JSON], b"{\"resourceSpans\": [".to_vec(), 400),
