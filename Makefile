@@ -23,8 +23,13 @@ lint: ## clippy and rustfmt
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo fmt --all --check
 
+bench: export BENCH_LOAD_DIR ?= $(abspath $(TARGET))/load-data
+bench: export SEGMENTS_LOAD_DIR ?= $(BENCH_LOAD_DIR)
 bench: ## The load of ../shared/load on the release binary, and the micro-benchmarks
-	cargo bench --benches
+	cargo bench -p throughline --bench load
+	cargo bench -p throughline --bench segments
+	cargo bench -p throughline -p throughline-storage --bench metrics
+	cargo bench -p throughline -p throughline-ingest --bench decode
 
 crash: ## 1 000 cycles of kill -9 under load (set CRASH_CYCLES for another number)
 	CRASH_CYCLES=$${CRASH_CYCLES:-1000} cargo test --test it -- crash --nocapture
