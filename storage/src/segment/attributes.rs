@@ -18,6 +18,7 @@ use throughline_model::dict::Interner;
 use throughline_model::schema::col;
 use throughline_model::span::BinaryColumn;
 
+use super::dictionary::DictionaryColumn;
 use super::gather::{Gather, column_offset, same_values};
 use super::layout::{AttributeColumn, AttributeKind, fits_column, value_tag};
 use crate::{Error, Result};
@@ -193,14 +194,22 @@ pub(crate) struct AttributeValues {
 }
 
 enum Data {
-    Text { bytes: Vec<u8>, ends: Vec<i32> },
+    Text {
+        bytes: Vec<u8>,
+        ends: Vec<i32>,
+    },
+    /// Texts that came numbered; there may be more of them than are used.
+    Numbered {
+        numbers: Vec<u32>,
+        texts: Interner,
+    },
     Bool(Vec<bool>),
     Int(Vec<i64>),
     Double(Vec<f64>),
 }
 
 impl AttributeValues {
-    fn new(kind: AttributeKind) -> Self {
+    pub(crate) fn new(kind: AttributeKind) -> Self {
         let data = match kind {
             AttributeKind::String => Data::Text { bytes: Vec::new(), ends: Vec::new() },
             AttributeKind::Bool => Data::Bool(Vec::new()),
@@ -210,9 +219,22 @@ impl AttributeValues {
         Self { rows: Vec::new(), data }
     }
 
+    /// Of texts that are mostly numbered already; [`Self::push_number`] adds such a one.
+    pub(crate) fn numbered_texts(texts: Interner) -> Self {
+        Self { rows: Vec::new(), data: Data::Numbered { numbers: Vec::new(), texts } }
+    }
+
+    /// Adds a text by its number; false if the texts of this column are not numbered.
+    pub(crate) fn push_number(&mut self, row: u32, number: u32) -> bool {
+        let Data::Numbered { numbers, .. } = &mut self.data else { return false };
+        numbers.push(number);
+        self.rows.push(row);
+        true
+    }
+
     /// Adds an encoded value of the column's type; false if its bytes are not exactly those that
     /// reading the column back would give.
-    fn push(&mut self, row: u32, value: &[u8]) -> Result<bool> {
+    pub(crate) fn push(&mut self, row: u32, value: &[u8]) -> Result<bool> {
         let number = |value: &[u8]| {
             let mut bytes = [0; 8];
             bytes.copy_from_slice(&value[1..9]);
@@ -222,6 +244,9 @@ impl AttributeValues {
             Data::Text { bytes, ends } if fits_column(value, AttributeKind::String) => {
                 bytes.extend_from_slice(&value[1..]);
                 ends.push(column_offset(bytes.len())?);
+            }
+            Data::Numbered { numbers, texts } if fits_column(value, AttributeKind::String) => {
+                numbers.push(texts.intern(&value[1..])?);
             }
             Data::Bool(flags) if fits_column(value, AttributeKind::Bool) => {
                 flags.push(value[1] == 1);
@@ -243,13 +268,35 @@ impl AttributeValues {
         self.rows.len()
     }
 
-    /// The texts of a string column, in row order.
-    pub(crate) fn texts(&self) -> Option<impl ExactSizeIterator<Item = &[u8]>> {
-        let Data::Text { bytes, ends } = &self.data else { return None };
-        Some((0..ends.len()).map(move |i| {
-            let start = if i == 0 { 0 } else { ends[i - 1] as usize };
-            &bytes[start..ends[i] as usize]
-        }))
+    /// The texts of a string column; equal ones may be left out.
+    pub(crate) fn texts(&self) -> Option<Box<dyn Iterator<Item = &[u8]> + '_>> {
+        match &self.data {
+            Data::Text { bytes, ends } => Some(Box::new(texts(bytes, ends))),
+            Data::Numbered { numbers, texts } => {
+                let mut used = vec![false; texts.len()];
+                numbers.iter().for_each(|number| used[*number as usize] = true);
+                let used = (0..texts.len() as u32).filter(move |number| used[*number as usize]);
+                Some(Box::new(used.map(|number| texts.get(number))))
+            }
+            _ => None,
+        }
+    }
+
+    /// The column in numbers; none if a dictionary would not serve.
+    pub(crate) fn numbered(&self, bytes_max: usize) -> Result<Option<DictionaryColumn>> {
+        match &self.data {
+            Data::Text { bytes, ends } => {
+                DictionaryColumn::of_texts(&self.rows, texts(bytes, ends), bytes_max)
+            }
+            Data::Numbered { numbers, texts } => {
+                let rows = Some(self.rows.clone());
+                let text = |number| texts.get(number);
+                DictionaryColumn::of_numbers(rows, numbers.clone(), text, bytes_max)
+            }
+            Data::Int(values) => Ok(DictionaryColumn::of_ints(&self.rows, values, bytes_max)),
+            Data::Double(values) => Ok(DictionaryColumn::of_doubles(&self.rows, values, bytes_max)),
+            Data::Bool(_) => Ok(None),
+        }
     }
 
     /// Whether the values repeat enough for a dictionary, from a sample of them.
@@ -265,6 +312,9 @@ impl AttributeValues {
                     xxhash_rust::xxh3::xxh3_64(&bytes[start..ends[i] as usize])
                 };
                 (90, picks.map(hash).collect::<Vec<_>>())
+            }
+            Data::Numbered { numbers, .. } => {
+                (90, picks.map(|i| u64::from(numbers[i])).collect::<Vec<_>>())
             }
             Data::Int(numbers) => (40, picks.map(|i| numbers[i] as u64).collect()),
             Data::Double(numbers) => (40, picks.map(|i| numbers[i].to_bits()).collect()),
@@ -283,7 +333,20 @@ impl AttributeValues {
             rows.iter().for_each(|row| bits[*row as usize / 8] |= 1 << (row % 8));
             NullBuffer::new(BooleanBuffer::new(Buffer::from_vec(bits), 0, rows_total))
         });
-        Ok(match self.data {
+        let data = match self.data {
+            Data::Numbered { numbers, texts } => {
+                let (mut bytes, mut ends) = (Vec::new(), Vec::with_capacity(numbers.len()));
+                for number in numbers {
+                    bytes.extend_from_slice(texts.get(number));
+                    ends.push(column_offset(bytes.len())?);
+                }
+                Data::Text { bytes, ends }
+            }
+            data => data,
+        };
+        Ok(match data {
+            // Spelled out above.
+            Data::Numbered { .. } => return Err(Error::invalid("texts are still numbered")),
             Data::Text { bytes, ends } => {
                 let mut offsets = Vec::with_capacity(rows_total + 1);
                 let mut end = 0;
@@ -307,6 +370,13 @@ impl AttributeValues {
             }
         })
     }
+}
+
+fn texts<'d>(bytes: &'d [u8], ends: &'d [i32]) -> impl Iterator<Item = &'d [u8]> {
+    (0..ends.len()).map(move |i| {
+        let start = if i == 0 { 0 } else { ends[i - 1] as usize };
+        &bytes[start..ends[i] as usize]
+    })
 }
 
 fn spread<T: Copy + Default>(rows: &[u32], values: Vec<T>, rows_total: usize) -> Vec<T> {

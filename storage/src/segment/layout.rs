@@ -164,7 +164,38 @@ pub(crate) fn file_schema(signal: Signal, columns: &[AttributeColumn], reading: 
     Arc::new(Schema::new(Fields::from(fields)))
 }
 
-/// The writer's settings for a file.
+/// How a column of numbered values may be written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Dictionary {
+    /// Bytes of the dictionary; a row group with a larger one has the column in its other encoding.
+    pub bytes_max: usize,
+    /// Whether pages say between which values theirs lie.
+    pub bounds: bool,
+}
+
+/// Whether, and how, the values of a fixed column are numbered.
+pub(crate) fn fixed_dictionary(name: &str, layout: &Layout) -> Option<Dictionary> {
+    let bytes_max = layout.dictionary_bytes;
+    match name {
+        TRACE | col::START_TIME | col::TIME | col::DURATION_NS | col::OBSERVED_TIME => None,
+        col::SPAN_ID | col::PARENT_SPAN_ID => None,
+        col::BODY | col::EVENTS | col::LINKS | REST | col::BODY_VALUE => None,
+        // An origin is long and repeats, and nothing asks for one by its bytes.
+        col::RESOURCE | col::SCOPE => Some(Dictionary { bytes_max: bytes_max * 64, bounds: false }),
+        _ => Some(Dictionary { bytes_max, bounds: true }),
+    }
+}
+
+/// Whether, and how, the values of an attribute column are numbered.
+pub(crate) fn attribute_dictionary(
+    column: &AttributeColumn,
+    layout: &Layout,
+) -> Option<Dictionary> {
+    let numbered = column.repeats && column.kind != AttributeKind::Bool;
+    numbered.then_some(Dictionary { bytes_max: layout.dictionary_bytes, bounds: true })
+}
+
+/// The settings for columns, or row groups of columns, whose values are not numbered.
 pub(crate) fn properties(
     signal: Signal,
     columns: &[AttributeColumn],
@@ -179,42 +210,35 @@ pub(crate) fn properties(
         .set_data_page_row_count_limit(layout.page_rows)
         .set_data_page_size_limit(layout.page_bytes)
         .set_write_batch_size(512)
-        .set_dictionary_page_size_limit(layout.dictionary_bytes)
+        .set_dictionary_enabled(false)
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_column_index_truncate_length(Some(16))
         .set_statistics_truncate_length(Some(16))
         .set_created_by("throughline".to_owned());
     let path = |name: &str| ColumnPath::new(vec![name.to_owned()]);
+    let none = EnabledStatistics::None;
     for field in fixed_fields(signal) {
         let column = path(field.name());
-        let (dictionary, encoding) = match field.name().as_str() {
+        let encoding = match field.name().as_str() {
             TRACE | col::START_TIME | col::TIME | col::DURATION_NS | col::OBSERVED_TIME => {
-                (false, Encoding::DELTA_BINARY_PACKED)
+                Encoding::DELTA_BINARY_PACKED
             }
-            col::SPAN_ID => (false, Encoding::PLAIN),
-            col::PARENT_SPAN_ID => (false, Encoding::PLAIN),
-            col::BODY | col::EVENTS | col::LINKS | REST | col::BODY_VALUE => {
-                (false, Encoding::PLAIN)
-            }
+            col::BODY | col::EVENTS | col::LINKS | REST | col::BODY_VALUE => Encoding::PLAIN,
             col::RESOURCE | col::SCOPE => {
-                // An origin is long and repeats: never let it fall back.
-                let whole = layout.dictionary_bytes * 64;
-                builder = builder.set_column_dictionary_page_size_limit(column.clone(), whole);
-                (true, Encoding::PLAIN)
+                builder = builder.set_column_statistics_enabled(column.clone(), none);
+                Encoding::PLAIN
             }
-            _ => (true, fallback_encoding(field.data_type())),
+            _ => fallback_encoding(field.data_type()),
         };
         if field.name() == col::SPAN_ID {
             builder = builder
-                .set_column_statistics_enabled(column.clone(), EnabledStatistics::None)
+                .set_column_statistics_enabled(column.clone(), none)
                 .set_column_compression(column.clone(), Compression::UNCOMPRESSED);
         }
         if field.name() == col::BODY {
             builder = builder.set_column_data_page_size_limit(column.clone(), 32 * 1024);
         }
-        builder = builder
-            .set_column_dictionary_enabled(column.clone(), dictionary)
-            .set_column_encoding(column, encoding);
+        builder = builder.set_column_encoding(column, encoding);
     }
     for attribute in columns {
         let column = path(&attribute.name());
@@ -223,15 +247,11 @@ pub(crate) fn properties(
             AttributeKind::Int => Encoding::DELTA_BINARY_PACKED,
             AttributeKind::Bool | AttributeKind::Double => Encoding::PLAIN,
         };
-        let dictionary = attribute.repeats && attribute.kind != AttributeKind::Bool;
         if level == 0 && attribute.kind == AttributeKind::String {
             // Comparing every text costs more than a segment that lives for minutes gains from it.
-            let none = EnabledStatistics::None;
             builder = builder.set_column_statistics_enabled(column.clone(), none);
         }
-        builder = builder
-            .set_column_dictionary_enabled(column.clone(), dictionary)
-            .set_column_encoding(column, encoding);
+        builder = builder.set_column_encoding(column, encoding);
     }
     Ok(builder.build())
 }
@@ -256,7 +276,7 @@ pub(crate) fn fits_column(value: &[u8], kind: AttributeKind) -> bool {
         AttributeKind::String => std::str::from_utf8(&value[1..]).is_ok(),
         AttributeKind::Bool => value.len() == 2 && value[1] <= 1,
         AttributeKind::Int => value.len() == 9,
-        // Dictionary writers may take negative zero for zero.
+        // Bounds of pages take negative zero for zero.
         AttributeKind::Double => value.len() == 9 && value[1..] != (-0.0f64).to_le_bytes(),
     }
 }

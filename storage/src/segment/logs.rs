@@ -13,7 +13,7 @@ use throughline_model::schema::col;
 use throughline_model::time::MINUTE_NS;
 use throughline_model::{Signal, TraceId};
 
-use super::attributes::AttributeCounts;
+use super::attributes::{AttributeCounts, Routed, route};
 use super::gather::{Gather, RowRef, Unified, dictionary_keys};
 use super::index::summary::RowGroupSummary;
 use super::index::traces::TraceEntry;
@@ -44,7 +44,9 @@ pub fn write_logs(
     let rows = order.len() as u64;
     let mut writer = SegmentWriter::new(Signal::Logs, options, &layout, sinks, rows, counts);
     for rows in order.chunks(layout.slab_rows) {
-        write_rows(&mut writer, batches, rows, &traces)?;
+        let gather = Gather { batches, order: rows };
+        let routed = route(&gather, writer.columns())?;
+        write_rows(&mut writer, &gather, routed, &traces)?;
     }
     writer.index.traces = traces.entries;
     writer.finish()
@@ -100,11 +102,11 @@ fn sort(batches: &[RecordBatch]) -> Result<Vec<RowRef>> {
 /// Writes rows that are in order as one row group.
 pub(super) fn write_rows(
     writer: &mut SegmentWriter<'_>,
-    batches: &[RecordBatch],
-    order: &[RowRef],
+    gather: &Gather<'_>,
+    routed: Routed,
     traces: &LogTraces,
 ) -> Result<()> {
-    let gather = Gather { batches, order };
+    let Gather { batches, order } = *gather;
     let times = gather.values::<TimestampNanosecondType>(gather.index(col::TIME)?);
     let max_time_ns = times.iter().copied().max().unwrap_or_default();
     let summary = RowGroupSummary {
@@ -115,7 +117,7 @@ pub(super) fn write_rows(
         first_trace: 0,
         traces: 0,
     };
-    count_minutes(writer, &gather, &times)?;
+    count_minutes(writer, gather, &times)?;
     let index = gather.index(col::TRACE_ID)?;
     let columns = batches.iter().map(|b| b.column(index).as_fixed_size_binary());
     let columns = columns.collect::<Vec<_>>();
@@ -125,7 +127,7 @@ pub(super) fn write_rows(
         traces.ordinals.get(&id).copied()
     };
     let ordinals: ArrayRef = Arc::new(order.iter().map(ordinal).collect::<UInt32Array>());
-    writer.write_row_group(&gather, HashMap::from_iter([(TRACE, ordinals)]), summary)
+    writer.write_row_group(gather, HashMap::from_iter([(TRACE, ordinals)]), routed, summary)
 }
 
 fn count_minutes(writer: &mut SegmentWriter<'_>, gather: &Gather<'_>, times: &[i64]) -> Result<()> {

@@ -6,10 +6,14 @@
 //!
 //! - `layout`: the file's columns and encodings; `attributes`: which keys get one
 //! - `gather`: rows of many batches into columns; `spans`, `logs`: in which order
+//! - `dictionary`: values as numbers; `chunk`: a column of numbers in pages; `hybrid`: their packing
 //! - `writer`: row groups, footer, index; `index`: what is known without reading rows
 //! - `open`: footer, index and columns of a segment; `pages`: their bytes; `rows`: file columns back to item columns
 mod attributes;
+mod chunk;
+mod dictionary;
 mod gather;
+mod hybrid;
 pub(crate) mod index;
 pub(crate) mod layout;
 mod logs;

@@ -113,6 +113,23 @@ impl Assembler<'_> {
         Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)?)
     }
 
+    /// What a merge takes from a batch of file columns: the item columns but for the attributes, then
+    /// the attribute columns as they are in the file, then the rest.
+    pub(crate) fn assemble_for_merge(&self, file: &RecordBatch, io: &Meter) -> Result<RecordBatch> {
+        let columns = merge_columns(self.segment.meta.signal);
+        let items = self.assemble(file, &columns, Parents::InSlab, io)?;
+        let mut fields = items.schema().fields().to_vec();
+        let mut arrays = items.columns().to_vec();
+        let first = self.opened.first_attribute_leaf();
+        let rest = self.opened.leaf(REST)?;
+        for leaf in (first..file.num_columns()).chain([rest]) {
+            fields.push(file.schema_ref().fields()[leaf].clone());
+            arrays.push(file.column(leaf).clone());
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(file.num_rows()));
+        Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)?)
+    }
+
     /// One item column of a batch of file columns.
     pub(crate) fn column(
         &self,
@@ -346,6 +363,13 @@ pub(crate) fn item_field(signal: Signal, column: &ScanColumn) -> Result<Field> {
         ScanColumn::Attributes => fixed(col::ATTRIBUTES),
         ScanColumn::Attribute(_) => Ok(Field::new(column.name(), schema::dict_binary(), true)),
     }
+}
+
+/// The columns of the item schema but for the attributes.
+pub(crate) fn merge_columns(signal: Signal) -> Vec<ScanColumn> {
+    let mut columns = item_columns(signal);
+    columns.retain(|column| *column != ScanColumn::Attributes);
+    columns
 }
 
 /// All columns of the item schema.

@@ -14,7 +14,7 @@ use hashbrown::HashMap;
 use throughline_model::schema::col;
 use throughline_model::{Signal, TraceId};
 
-use super::attributes::AttributeCounts;
+use super::attributes::{AttributeCounts, Routed, route};
 use super::gather::{Gather, RowRef, Unified, dictionary_keys};
 use super::index::summary::RowGroupSummary;
 use super::index::traces::TraceEntry;
@@ -57,7 +57,9 @@ pub fn write_spans_with(
         }
     }
     for (rows, slab) in slabs.into_iter().zip(&plan.slabs) {
-        write_slab(&mut writer, batches, rows, slab, layout.order)?;
+        let slab = SortedSlab::new(batches, rows, slab, layout.order)?;
+        let routed = route(&slab.gather(), writer.columns())?;
+        slab.write(&mut writer, routed)?;
     }
     writer.index.traces = plan.entries;
     writer.finish()
@@ -157,36 +159,53 @@ pub(super) fn column<'b>(batch: &'b RecordBatch, name: &str) -> Result<&'b Array
         .ok_or_else(|| Error::invalid(format!("a batch has no column '{name}'")))
 }
 
-/// Sorts the rows of one slab and writes them as a row group.
-pub(super) fn write_slab(
-    writer: &mut SegmentWriter<'_>,
-    batches: &[RecordBatch],
-    rows: Vec<SlabRow>,
-    slab: &Slab,
-    order: SpanOrder,
-) -> Result<()> {
-    let sorted = sort(batches, &rows, order)?;
-    let order = sorted.iter().map(|i| rows[*i as usize].at).collect::<Vec<_>>();
-    let traces = sorted.iter().map(|i| rows[*i as usize].trace).collect::<Vec<_>>();
-    let gather = Gather { batches, order: &order };
-    let starts = gather.values::<TimestampNanosecondType>(gather.index(col::START_TIME)?);
-    let durations = gather.values::<Int64Type>(gather.index(col::DURATION_NS)?);
-    let ends = starts.iter().zip(&durations).map(|(start, d)| start.saturating_add((*d).max(0)));
-    let summary = RowGroupSummary {
-        rows: order.len() as u32,
-        min_time_ns: starts.iter().copied().min().unwrap_or_default(),
-        max_time_ns: starts.iter().copied().max().unwrap_or_default(),
-        max_end_ns: ends.max().unwrap_or_default(),
-        first_trace: slab.first,
-        traces: slab.traces,
-    };
-    let parents = Parents::find(&gather, &traces, slab)?;
-    let special = HashMap::from_iter([
-        (TRACE, Arc::new(UInt32Array::from(traces)) as ArrayRef),
-        (PARENT, Arc::new(UInt32Array::from(parents.places)) as ArrayRef),
-        (col::PARENT_SPAN_ID, Arc::new(parents.elsewhere) as ArrayRef),
-    ]);
-    writer.write_row_group(&gather, special, summary)
+/// The rows of one slab in the order of the file.
+pub(super) struct SortedSlab<'b> {
+    batches: &'b [RecordBatch],
+    order: Vec<RowRef>,
+    traces: Vec<u32>,
+    slab: Slab,
+}
+
+impl<'b> SortedSlab<'b> {
+    pub(super) fn new(
+        batches: &'b [RecordBatch],
+        rows: Vec<SlabRow>,
+        slab: &Slab,
+        order: SpanOrder,
+    ) -> Result<Self> {
+        let sorted = sort(batches, &rows, order)?;
+        let order = sorted.iter().map(|i| rows[*i as usize].at).collect();
+        let traces = sorted.iter().map(|i| rows[*i as usize].trace).collect();
+        Ok(Self { batches, order, traces, slab: *slab })
+    }
+
+    pub(super) fn gather(&self) -> Gather<'_> {
+        Gather { batches: self.batches, order: &self.order }
+    }
+
+    /// Writes the slab as a row group.
+    pub(super) fn write(self, writer: &mut SegmentWriter<'_>, routed: Routed) -> Result<()> {
+        let gather = self.gather();
+        let starts = gather.values::<TimestampNanosecondType>(gather.index(col::START_TIME)?);
+        let durations = gather.values::<Int64Type>(gather.index(col::DURATION_NS)?);
+        let ends = starts.iter().zip(&durations).map(|(at, d)| at.saturating_add((*d).max(0)));
+        let summary = RowGroupSummary {
+            rows: self.order.len() as u32,
+            min_time_ns: starts.iter().copied().min().unwrap_or_default(),
+            max_time_ns: starts.iter().copied().max().unwrap_or_default(),
+            max_end_ns: ends.max().unwrap_or_default(),
+            first_trace: self.slab.first,
+            traces: self.slab.traces,
+        };
+        let parents = Parents::find(&gather, &self.traces, &self.slab)?;
+        let special = HashMap::from_iter([
+            (TRACE, Arc::new(UInt32Array::from(self.traces.clone())) as ArrayRef),
+            (PARENT, Arc::new(UInt32Array::from(parents.places)) as ArrayRef),
+            (col::PARENT_SPAN_ID, Arc::new(parents.elsewhere) as ArrayRef),
+        ]);
+        writer.write_row_group(&gather, special, routed, summary)
+    }
 }
 
 fn sort(batches: &[RecordBatch], rows: &[SlabRow], order: SpanOrder) -> Result<Vec<u32>> {

@@ -2,23 +2,31 @@
 //!
 //! [`super::spans`] and [`super::logs`] decide which rows make a row group and in what order; this
 //! file turns an order into columns, one at a time, so that only one uncompressed column is alive.
+//! Columns of numbered values are encoded by [`super::chunk`], the others by Parquet's own writers.
 
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
-use arrow::datatypes::{Field, SchemaRef};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use hashbrown::{HashMap, HashSet};
 use parquet::arrow::ArrowSchemaConverter;
-use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
+use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, compute_leaves};
+use parquet::file::properties::WriterPropertiesPtr;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
+use parquet::schema::types::ColumnDescPtr;
 use throughline_model::Signal;
 
-use super::attributes::{AttributeCounts, AttributeValues, Routed, route};
+use super::attributes::{AttributeCounts, AttributeValues, Routed};
+use super::chunk;
+use super::dictionary::DictionaryColumn;
 use super::gather::Gather;
 use super::index::filter::{Filter, value_hash};
 use super::index::summary::RowGroupSummary;
 use super::index::{FORMAT_VERSION, IndexBuilder};
-use super::layout::{AttributeColumn, Layout, REST, file_schema, fixed_fields, properties};
+use super::layout::{
+    AttributeColumn, Dictionary, Layout, REST, attribute_dictionary, file_schema, fixed_dictionary,
+    fixed_fields, properties,
+};
 use super::{SegmentMeta, Sinks, WriteOptions};
 use crate::io::SegmentSink;
 use crate::{Error, ErrorKind, Result};
@@ -43,8 +51,32 @@ pub(crate) struct SegmentWriter<'a> {
 
 struct OpenFile<'a> {
     writer: SerializedFileWriter<&'a mut SegmentSink>,
-    factory: ArrowRowGroupWriterFactory,
     schema: SchemaRef,
+    descriptors: Vec<ColumnDescPtr>,
+    columns: PlainColumns,
+    page_rows: usize,
+}
+
+/// Parquet's writers of single columns, made when one is needed: each claims megabytes of buffers.
+struct PlainColumns {
+    properties: WriterPropertiesPtr,
+    factories: Vec<Option<ArrowRowGroupWriterFactory>>,
+}
+
+impl PlainColumns {
+    fn factory(&mut self, schema: &SchemaRef, at: usize) -> Result<&ArrowRowGroupWriterFactory> {
+        let factory = match self.factories[at].take() {
+            Some(factory) => factory,
+            None => {
+                let single = Arc::new(Schema::new(vec![schema.field(at).clone()]));
+                let root = ArrowSchemaConverter::new().convert(&single)?.root_schema_ptr();
+                let properties = self.properties.clone();
+                let file = SerializedFileWriter::new(std::io::sink(), root, properties)?;
+                ArrowRowGroupWriterFactory::new(&file, single)
+            }
+        };
+        Ok(self.factories[at].insert(factory))
+    }
 }
 
 impl<'a> SegmentWriter<'a> {
@@ -71,15 +103,20 @@ impl<'a> SegmentWriter<'a> {
         }
     }
 
+    /// The columns for attributes.
+    pub(crate) fn columns(&self) -> &[AttributeColumn] {
+        &self.columns
+    }
+
     /// Writes the rows of `gather`, in its order. `special` gives the columns that are not simply
-    /// those of the item schema, by name.
+    /// those of the item schema, by name; `routed` gives the attributes.
     pub(crate) fn write_row_group(
         &mut self,
         gather: &Gather<'_>,
         mut special: HashMap<&'static str, ArrayRef>,
+        routed: Routed,
         summary: RowGroupSummary,
     ) -> Result<()> {
-        let routed = route(gather, &self.columns)?;
         if self.file.is_none() {
             self.open(&routed.columns)?;
         }
@@ -92,9 +129,15 @@ impl<'a> SegmentWriter<'a> {
         let Some(file) = &mut self.file else {
             return Err(Error::invalid("a segment file is not open"));
         };
-        let number = file.writer.flushed_row_groups().len();
-        let mut writers = file.factory.create_column_writers(number)?.into_iter();
-        let mut group = file.writer.next_row_group()?;
+        let mut group = RowGroup {
+            group: file.writer.next_row_group()?,
+            schema: &file.schema,
+            descriptors: &file.descriptors,
+            plain: &mut file.columns,
+            page_rows: file.page_rows,
+            rows: gather.order.len(),
+            next: 0,
+        };
         let mut raw_bytes = 0;
         let mut rest = Some(rest);
         for field in fixed_fields(self.signal) {
@@ -106,24 +149,20 @@ impl<'a> SegmentWriter<'a> {
                 }
                 (None, _) => gather.column(&field)?,
             };
-            if matches!(field.data_type(), arrow::datatypes::DataType::Binary)
-                || matches!(field.data_type(), arrow::datatypes::DataType::Utf8)
-            {
+            if matches!(field.data_type(), DataType::Binary | DataType::Utf8) {
                 raw_bytes += array.get_buffer_memory_size() as u64;
             }
-            append(&mut group, &mut writers, &field, array)?;
+            group.append_fixed(array, fixed_dictionary(field.name(), self.layout))?;
         }
-        let fixed = file.schema.fields().len() - columns.len();
-        for (values, field) in columns.into_iter().zip(&file.schema.fields()[fixed..]) {
-            let array = values.finish(gather.order.len())?;
-            append(&mut group, &mut writers, field, array)?;
+        for (column, values) in self.columns.iter().zip(columns) {
+            group.append_attribute(values, attribute_dictionary(column, self.layout))?;
         }
-        group.close()?;
+        group.group.close()?;
         self.index.summary.raw_bytes += raw_bytes;
         Ok(())
     }
 
-    // The encodings of a file are decided by the values of its first row group.
+    // Whether values are numbered is decided by the values of the first row group.
     fn open(&mut self, values: &[AttributeValues]) -> Result<()> {
         for (column, values) in self.columns.iter_mut().zip(values) {
             column.repeats = values.repeats();
@@ -133,9 +172,13 @@ impl<'a> SegmentWriter<'a> {
         let properties =
             Arc::new(properties(self.signal, &self.columns, self.layout, self.options.level)?);
         let sink = self.data.take().ok_or_else(|| Error::invalid("a segment is open already"))?;
-        let writer = SerializedFileWriter::new(sink, parquet_schema.root_schema_ptr(), properties)?;
-        let factory = ArrowRowGroupWriterFactory::new(&writer, schema.clone());
-        self.file = Some(OpenFile { writer, factory, schema });
+        let root = parquet_schema.root_schema_ptr();
+        let writer = SerializedFileWriter::new(sink, root, properties.clone())?;
+        let factories = schema.fields().iter().map(|_| None).collect();
+        let columns = PlainColumns { properties, factories };
+        let descriptors = parquet_schema.columns().to_vec();
+        let page_rows = self.layout.page_rows;
+        self.file = Some(OpenFile { writer, schema, descriptors, columns, page_rows });
         Ok(())
     }
 
@@ -189,20 +232,64 @@ fn write_error(err: std::io::Error) -> Error {
     Error::new(kind, format!("could not write a segment: {err}"))
 }
 
-fn append(
-    group: &mut SerializedRowGroupWriter<'_, &mut SegmentSink>,
-    writers: &mut impl Iterator<Item = ArrowColumnWriter>,
-    field: &Field,
-    array: ArrayRef,
-) -> Result<()> {
-    for leaf in compute_leaves(field, &array)? {
-        let mut writer = writers
-            .next()
-            .ok_or_else(|| Error::invalid(format!("no writer for column '{}'", field.name())))?;
-        writer.write(&leaf)?;
-        writer.close()?.append_to_row_group(group)?;
+/// A row group whose columns are written one after the other.
+struct RowGroup<'f, 'a> {
+    group: SerializedRowGroupWriter<'f, &'a mut SegmentSink>,
+    schema: &'f SchemaRef,
+    descriptors: &'f [ColumnDescPtr],
+    plain: &'f mut PlainColumns,
+    page_rows: usize,
+    rows: usize,
+    next: usize,
+}
+
+impl RowGroup<'_, '_> {
+    fn append_fixed(&mut self, array: ArrayRef, dictionary: Option<Dictionary>) -> Result<()> {
+        let numbered = match dictionary {
+            Some(rule) => DictionaryColumn::of_array(&array, rule.bytes_max)?,
+            None => None,
+        };
+        match (numbered, dictionary) {
+            (Some(column), Some(rule)) => self.append_numbered(&column, rule),
+            _ => self.append_plain(&array),
+        }
     }
-    Ok(())
+
+    fn append_attribute(
+        &mut self,
+        values: AttributeValues,
+        dictionary: Option<Dictionary>,
+    ) -> Result<()> {
+        if let Some(rule) = dictionary
+            && let Some(column) = values.numbered(rule.bytes_max)?
+        {
+            return self.append_numbered(&column, rule);
+        }
+        self.append_plain(&values.finish(self.rows)?)
+    }
+
+    fn append_numbered(&mut self, column: &DictionaryColumn, rule: Dictionary) -> Result<()> {
+        let descr = &self.descriptors[self.next];
+        let chunk = chunk::encode(column, descr, self.rows, self.page_rows, rule.bounds)?;
+        self.group.append_column(&chunk.bytes, chunk.close)?;
+        self.next += 1;
+        Ok(())
+    }
+
+    fn append_plain(&mut self, array: &ArrayRef) -> Result<()> {
+        let field = self.schema.field(self.next);
+        let factory = self.plain.factory(self.schema, self.next)?;
+        let mut writers = factory.create_column_writers(0)?.into_iter();
+        for leaf in compute_leaves(field, array)? {
+            let mut writer = writers
+                .next()
+                .ok_or_else(|| Error::invalid(format!("no writer for '{}'", field.name())))?;
+            writer.write(&leaf)?;
+            writer.close()?.append_to_row_group(&mut self.group)?;
+        }
+        self.next += 1;
+        Ok(())
+    }
 }
 
 fn filter_of(values: &AttributeValues) -> Option<Filter> {

@@ -2,11 +2,12 @@
 //!
 //! ```text
 //! wal/traces/0000000000000007.wal   numbered in the order of use; the last one is written to
-//! wal/traces/spare.wal              written full of zeros, or of a trimmed file's old bytes
+//! wal/traces/3.spare                written full of zeros, or of a trimmed file's old bytes
 //! ```
 //!
 //! A file that was written over its whole length before syncs several times faster than one that
-//! grows, so a spare is made in the background ahead of need, and a trimmed file becomes the spare.
+//! grows, so a spare is made in the background ahead of need, and trimmed files become spares: a
+//! flush frees several files at once, and writing zeros over new ones would cost as much as logging.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -19,8 +20,10 @@ use super::frame::{FRAMES_START, FileHeader};
 use crate::io::{Disk, DiskFile};
 use crate::{Error, Result};
 
-const SPARE: &str = "spare.wal";
+const SPARE_SUFFIX: &str = ".spare";
 const SPARE_ZEROS: &str = "spare.zeros";
+/// Files that wait for their next use, of one log.
+const SPARES_MAX: usize = 3;
 const ACTIVE_DRAFT: &str = "active.draft";
 const ZEROS_BYTES: usize = 1024 * 1024;
 
@@ -45,7 +48,8 @@ pub(crate) struct ActiveFile {
 struct Inventory {
     closed: VecDeque<ClosedFile>,
     active_bytes: u64,
-    has_spare: bool,
+    spares: Vec<PathBuf>,
+    next_spare: u64,
     next_number: u64,
 }
 
@@ -74,7 +78,18 @@ impl WalFiles {
         let files = Self { disk, folder, signal, file_bytes, inventory, renaming };
         let listed = files.listed()?;
         let mut inventory = files.inventory.lock();
-        inventory.has_spare = listed.iter().any(|(name, len)| name == SPARE && *len == file_bytes);
+        let spare = |(name, len): &(String, u64)| {
+            let number = name.strip_suffix(SPARE_SUFFIX)?.parse::<u64>().ok()?;
+            Some((number, files.folder.join(name), *len))
+        };
+        for (number, path, len) in listed.iter().filter_map(spare) {
+            inventory.next_spare = inventory.next_spare.max(number.saturating_add(1));
+            if len == file_bytes && inventory.spares.len() < SPARES_MAX {
+                inventory.spares.push(path);
+            } else {
+                files.disk.remove(&path).map_err(|err| Error::file("remove", &path, &err))?;
+            }
+        }
         inventory.next_number = numbered(&listed).last().map_or(1, |(number, _)| number + 1);
         drop(inventory);
         Ok(files)
@@ -120,15 +135,15 @@ impl WalFiles {
     pub fn activate(&self, epoch: u64, first_seq: u64, content_bytes: u64) -> Result<ActiveFile> {
         let wanted = self.file_bytes.max(FRAMES_START as u64 + content_bytes);
         let _renaming = self.renaming.lock();
-        let (number, has_spare) = {
+        let (number, spare) = {
             let mut inventory = self.inventory.lock();
             let number = inventory.next_number;
             inventory.next_number += 1;
-            let takes_spare = inventory.has_spare && wanted == self.file_bytes;
-            inventory.has_spare &= !takes_spare;
-            (number, takes_spare)
+            let spare = if wanted == self.file_bytes { inventory.spares.pop() } else { None };
+            (number, spare)
         };
-        let draft = self.folder.join(if has_spare { SPARE } else { ACTIVE_DRAFT });
+        let has_spare = spare.is_some();
+        let draft = spare.unwrap_or_else(|| self.folder.join(ACTIVE_DRAFT));
         let path = self.folder.join(format!("{number:016}.wal"));
         let make = || {
             let file = if has_spare {
@@ -154,12 +169,12 @@ impl WalFiles {
 
     /// Whether the next file is ready.
     pub fn has_spare(&self) -> bool {
-        self.inventory.lock().has_spare
+        !self.inventory.lock().spares.is_empty()
     }
 
     /// Makes a spare if there is none. Slow: writes a whole file. Not to be called twice at a time.
     pub fn prepare_spare(&self) -> Result<()> {
-        if self.inventory.lock().has_spare {
+        if self.has_spare() {
             return Ok(());
         }
         let draft = self.folder.join(SPARE_ZEROS);
@@ -176,11 +191,17 @@ impl WalFiles {
         };
         make().map_err(|err| Error::file("prepare spare", &draft, &err))?;
         let _renaming = self.renaming.lock();
-        self.disk
-            .rename(&draft, &self.folder.join(SPARE))
-            .map_err(|err| Error::file("rename", &draft, &err))?;
-        self.inventory.lock().has_spare = true;
+        let spare = self.spare_path();
+        self.disk.rename(&draft, &spare).map_err(|err| Error::file("rename", &draft, &err))?;
+        self.inventory.lock().spares.push(spare);
         Ok(())
+    }
+
+    fn spare_path(&self) -> PathBuf {
+        let mut inventory = self.inventory.lock();
+        let number = inventory.next_spare;
+        inventory.next_spare += 1;
+        self.folder.join(format!("{number}{SPARE_SUFFIX}"))
     }
 
     /// Drops the files whose frames all stand in segments by now.
@@ -194,19 +215,21 @@ impl WalFiles {
                     return Ok(());
                 }
                 let Some(file) = inventory.closed.pop_front() else { return Ok(()) };
-                let becomes_spare = !inventory.has_spare && file.bytes == self.file_bytes;
+                let wanted = inventory.spares.len() < SPARES_MAX;
+                let becomes_spare = wanted && file.bytes == self.file_bytes;
                 (file, becomes_spare)
             };
             if becomes_spare {
+                let spare = self.spare_path();
                 self.disk
-                    .rename(&file.path, &self.folder.join(SPARE))
+                    .rename(&file.path, &spare)
                     .map_err(|err| Error::file("recycle", &file.path, &err))?;
                 // Before the file starts another life: were this renaming lost then, the file would
                 // come back under its old number with its new header.
                 self.disk
                     .sync_folder(&self.folder)
                     .map_err(|err| Error::file("sync folder", &self.folder, &err))?;
-                self.inventory.lock().has_spare = true;
+                self.inventory.lock().spares.push(spare);
             } else {
                 self.disk
                     .remove(&file.path)

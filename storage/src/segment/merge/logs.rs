@@ -8,13 +8,14 @@ use hashbrown::HashMap;
 use throughline_model::schema::col;
 use throughline_model::{Signal, TraceId};
 
+use super::attributes::{InputAttributes, route_columns};
 use super::{Input, READ_ROWS, ROW_GROUP_RAW_BYTES_MAX, ROW_GROUP_ROWS_MIN, attribute_counts};
-use crate::segment::gather::RowRef;
+use crate::segment::gather::{Gather, RowRef};
 use crate::segment::index::traces::TraceEntry;
 use crate::segment::layout::Layout;
 use crate::segment::logs::{BUCKET_NS, LogTraces, write_rows};
 use crate::segment::open::{Meter, Rows};
-use crate::segment::rows::{Assembler, Parents, item_columns};
+use crate::segment::rows::Assembler;
 use crate::segment::spans::column;
 use crate::segment::writer::SegmentWriter;
 use crate::segment::{SegmentMeta, Sinks, WriteOptions};
@@ -86,6 +87,7 @@ fn least_of(cursors: &[Cursor<'_>], but: Option<usize>) -> usize {
 #[derive(Default)]
 struct Group {
     batches: Vec<RecordBatch>,
+    inputs: Vec<InputAttributes>,
     order: Vec<RowRef>,
     bytes: usize,
 }
@@ -100,20 +102,24 @@ impl Group {
         rows_max: usize,
     ) -> Result<()> {
         let left = self.order.split_off(self.order.len().min(rows_max));
-        write_rows(writer, &self.batches, &self.order, traces)?;
+        let gather = Gather { batches: &self.batches, order: &self.order };
+        let routed = route_columns(&gather, &self.inputs, writer.columns())?;
+        write_rows(writer, &gather, routed, traces)?;
         self.order = left;
         let mut moved: HashMap<u32, u32> = HashMap::new();
-        let mut kept = Vec::new();
-        let batches = &self.batches;
+        let (mut kept, mut kept_inputs) = (Vec::new(), Vec::new());
+        let (batches, inputs) = (&self.batches, &self.inputs);
         let mut place = |old: u32| {
             *moved.entry(old).or_insert_with(|| {
                 kept.push(batches[old as usize].clone());
+                kept_inputs.push(inputs[old as usize].clone());
                 kept.len() as u32 - 1
             })
         };
         cursors.iter_mut().for_each(|cursor| cursor.batch = place(cursor.batch));
         self.order.iter_mut().for_each(|at| at.batch = place(at.batch));
         self.batches = kept;
+        self.inputs = kept_inputs;
         self.bytes = self.batches.iter().map(RecordBatch::get_array_memory_size).sum();
         Ok(())
     }
@@ -122,6 +128,7 @@ impl Group {
 /// Reads one input in its order.
 struct Cursor<'a> {
     input: &'a Input,
+    attributes: InputAttributes,
     read_rows: usize,
     row_group: usize,
     rows: Option<Rows>,
@@ -136,6 +143,7 @@ impl<'a> Cursor<'a> {
     fn new(input: &'a Input, read_rows: usize) -> Self {
         Self {
             input,
+            attributes: InputAttributes::of(&input.opened, Signal::Logs),
             read_rows,
             row_group: 0,
             rows: None,
@@ -190,8 +198,7 @@ impl<'a> Cursor<'a> {
             };
             let segment = &self.input.segment;
             let assembler = Assembler { segment, opened, row_group: self.row_group };
-            let columns = item_columns(Signal::Logs);
-            let batch = assembler.assemble(&file?, &columns, Parents::InSlab, &io)?;
+            let batch = assembler.assemble_for_merge(&file?, &io)?;
             if batch.num_rows() == 0 {
                 continue;
             }
@@ -199,6 +206,7 @@ impl<'a> Cursor<'a> {
             self.batch = group.batches.len() as u32;
             group.bytes += batch.get_array_memory_size();
             group.batches.push(batch);
+            group.inputs.push(self.attributes.clone());
             return Ok(true);
         }
     }

@@ -1,9 +1,11 @@
 //! Several segments into one, streaming: memory holds about one row group of rows, however large
 //! the inputs are.
 //!
-//! Rows pass through the item schema, so that a merge and a flush share one writer; what the output
-//! needs to know beforehand (traces, counts of keys) comes from the inputs' indexes.
+//! Rows pass through the item columns, so that a merge and a flush share one writer, but for their
+//! attributes, which go from column to column; what the output needs to know beforehand (traces,
+//! counts of keys) comes from the inputs' indexes.
 
+mod attributes;
 mod logs;
 mod spans;
 

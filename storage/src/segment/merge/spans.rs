@@ -13,14 +13,15 @@ use hashbrown::HashMap;
 use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
 use throughline_model::{Signal, TraceId};
 
+use super::attributes::{InputAttributes, route_columns};
 use super::{Input, READ_ROWS, attribute_counts};
 use crate::Result;
 use crate::segment::gather::RowRef;
 use crate::segment::index::traces::TraceEntry;
 use crate::segment::layout::{Layout, TRACE};
 use crate::segment::open::Meter;
-use crate::segment::rows::{Assembler, Parents, item_columns};
-use crate::segment::spans::{SlabPlan, SlabRow, write_slab};
+use crate::segment::rows::Assembler;
+use crate::segment::spans::{SlabPlan, SlabRow, SortedSlab};
 use crate::segment::writer::SegmentWriter;
 use crate::segment::{SegmentMeta, Sinks, WriteOptions};
 
@@ -40,9 +41,12 @@ pub(super) fn merge_spans(
     let rows = inputs.iter().map(|input| input.opened.index.summary.rows).sum();
     let counts = attribute_counts(inputs);
     let mut writer = SegmentWriter::new(Signal::Traces, options, layout, sinks, rows, counts);
+    let attributes = inputs.iter().map(|input| InputAttributes::of(&input.opened, Signal::Traces));
+    let attributes = attributes.collect::<Vec<_>>();
     let mut held: HashMap<usize, Loaded> = HashMap::new();
     for (number, slab) in plan.slabs.iter().enumerate() {
         let mut batches: Vec<RecordBatch> = Vec::new();
+        let mut batch_inputs: Vec<InputAttributes> = Vec::new();
         let mut slab_rows: Vec<SlabRow> = Vec::new();
         for (at, source) in sources.iter_mut().enumerate() {
             let Some(rows_here) = source.rows_by_slab.remove(&number) else { continue };
@@ -56,12 +60,15 @@ pub(super) fn merge_spans(
                 }
             };
             loaded.take(number, &plan, &mut batches, &mut slab_rows);
+            batch_inputs.resize(batches.len(), attributes[source.input].clone());
             let rows_left = loaded.rows_left - rows_here.min(loaded.rows_left);
             if rows_left > 0 {
                 held.insert(at, Loaded { rows_left, ..loaded });
             }
         }
-        write_slab(&mut writer, &batches, slab_rows, slab, layout.order)?;
+        let slab = SortedSlab::new(&batches, slab_rows, slab, layout.order)?;
+        let routed = route_columns(&slab.gather(), &batch_inputs, writer.columns())?;
+        slab.write(&mut writer, routed)?;
     }
     writer.index.traces = plan.entries;
     writer.finish()
@@ -129,7 +136,7 @@ fn sources(inputs: &[Input], ordinals: &[Vec<u32>], plan: &SlabPlan) -> Vec<Sour
     sources
 }
 
-/// Rows of an input slab in the item schema.
+/// Rows of an input slab.
 struct Loaded {
     batches: Vec<RecordBatch>,
     /// The output ordinal of each row of each batch.
@@ -152,7 +159,6 @@ impl Source {
             Some(slab) => Some(self.select(input, ordinals, plan, slab, &io)?),
             None => None,
         };
-        let columns = item_columns(Signal::Traces);
         let assembler = Assembler { segment: &input.segment, opened, row_group: self.row_group };
         let leaves = (0..opened.footer.schema().fields().len()).collect::<Vec<_>>();
         let mut loaded = Loaded { batches: Vec::new(), ordinals: Vec::new(), rows_left: 0 };
@@ -161,7 +167,7 @@ impl Source {
             let old = file.column(opened.leaf(TRACE)?).as_primitive::<UInt32Type>().values();
             loaded.ordinals.push(old.iter().map(|old| ordinals[*old as usize]).collect());
             loaded.rows_left += file.num_rows();
-            loaded.batches.push(assembler.assemble(&file, &columns, Parents::InSlab, &io)?);
+            loaded.batches.push(assembler.assemble_for_merge(&file, &io)?);
         }
         Ok(loaded)
     }
