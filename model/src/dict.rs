@@ -92,9 +92,18 @@ pub struct DictBuilder {
 impl DictBuilder {
     /// Appends a row.
     pub fn push(&mut self, value: &[u8]) -> Result<()> {
-        let number = self.values.intern(value)?;
+        // Neighbours are often equal.
+        let number = match self.keys.last() {
+            Some(last) if self.values.get(*last) == value => *last,
+            _ => self.values.intern(value)?,
+        };
         self.keys.push(number);
         Ok(())
+    }
+
+    /// Makes room for so many more rows.
+    pub fn reserve(&mut self, rows: usize) {
+        self.keys.reserve(rows);
     }
 
     /// Appends a row whose value was interned before.

@@ -73,6 +73,24 @@ impl LogBatchBuilder {
         Ok(())
     }
 
+    /// Makes room for so many more records.
+    pub fn reserve(&mut self, records: usize) {
+        self.attributes.reserve(records);
+        self.trace_id.reserve(records);
+        self.span_id.reserve(records);
+        [&mut self.time, &mut self.observed_time].into_iter().for_each(|c| c.reserve(records));
+        [&mut self.flags, &mut self.dropped].into_iter().for_each(|c| c.reserve(records));
+        self.severity_number.reserve(records);
+        let texts = [
+            &mut self.severity_text,
+            &mut self.event_name,
+            &mut self.service_name,
+            &mut self.resource,
+            &mut self.scope,
+        ];
+        texts.into_iter().for_each(|column| column.reserve(records));
+    }
+
     /// Closes the row of one record.
     pub fn push(&mut self, record: &LogFields<'_>) -> Result<()> {
         self.time.push(record.time_ns);

@@ -17,6 +17,10 @@ use crate::schema::{self, col};
 use crate::value::Value;
 use crate::{Error, Result, SpanId, TraceId};
 
+/// Attributes and bytes of values for which room is made before they come, at most.
+const ENTRIES_AHEAD_MAX: usize = 64 * 1024;
+const BYTES_AHEAD_MAX: usize = 1024 * 1024;
+
 /// `Map<Dictionary<UInt32, Utf8>, Binary>` under construction: one entry an attribute.
 ///
 /// Push the attributes of a row, then close it with [`AttributesBuilder::end_row`].
@@ -25,15 +29,28 @@ pub struct AttributesBuilder {
     keys: DictBuilder,
     values: BinaryColumn,
     row_ends: Vec<i32>,
+    /// Rows to come whose room is reserved once the first of them shows how large a row is.
+    rows_awaited: usize,
 }
 
 impl Default for AttributesBuilder {
     fn default() -> Self {
-        Self { keys: DictBuilder::default(), values: BinaryColumn::default(), row_ends: vec![0] }
+        Self {
+            keys: DictBuilder::default(),
+            values: BinaryColumn::default(),
+            row_ends: vec![0],
+            rows_awaited: 0,
+        }
     }
 }
 
 impl AttributesBuilder {
+    /// Makes room for so many more rows, each about as large as the first of them.
+    pub fn reserve(&mut self, rows: usize) {
+        self.row_ends.reserve(rows);
+        self.rows_awaited = rows;
+    }
+
     /// Adds an attribute to the open row; `fill` appends the encoded value.
     pub fn push(&mut self, key: &str, fill: impl FnOnce(&mut Vec<u8>)) -> Result<()> {
         let number = self.key_number(key.as_bytes())?;
@@ -64,7 +81,15 @@ impl AttributesBuilder {
 
     /// Closes the row.
     pub fn end_row(&mut self) {
+        let first = *self.row_ends.last().unwrap_or(&0) as usize;
         self.row_ends.push(self.keys.len() as i32);
+        let rows = std::mem::take(&mut self.rows_awaited);
+        if rows > 1 {
+            let entries = (self.keys.len() - first).saturating_mul(rows - 1).min(ENTRIES_AHEAD_MAX);
+            let bytes = self.values.len_from(first).saturating_mul(rows - 1);
+            self.keys.reserve(entries);
+            self.values.reserve(entries, bytes.min(BYTES_AHEAD_MAX));
+        }
     }
 
     /// Forgets the attributes of the open row (its item was refused).
@@ -94,6 +119,7 @@ pub struct BinaryColumn {
     /// The bytes of all rows; what was appended since the last end of a row is the open row.
     pub bytes: Vec<u8>,
     offsets: Vec<i32>,
+    /// Empty until a row is null.
     valid: Vec<bool>,
 }
 
@@ -110,14 +136,27 @@ impl BinaryColumn {
             Error::invalid(format!("a column of a batch exceeds {} bytes", i32::MAX))
         })?;
         self.offsets.push(end);
-        self.valid.push(true);
+        if !self.valid.is_empty() {
+            self.valid.push(true);
+        }
         Ok(())
     }
 
     /// Appends a null row.
     pub fn push_null(&mut self) {
+        self.valid.resize(self.offsets.len() - 1, true);
         self.offsets.push(*self.offsets.last().unwrap_or(&0));
         self.valid.push(false);
+    }
+
+    fn reserve(&mut self, rows: usize, bytes: usize) {
+        self.offsets.reserve(rows);
+        self.bytes.reserve(bytes);
+    }
+
+    // Bytes of the rows from one on.
+    fn len_from(&self, row: usize) -> usize {
+        self.bytes.len() - self.offsets.get(row).map_or(0, |start| *start as usize)
     }
 
     /// Closes the row, as null if nothing was appended to it.
@@ -150,29 +189,44 @@ impl BinaryColumn {
     /// The column with nulls.
     pub fn finish_optional(self) -> BinaryArray {
         let (offsets, values, valid) = self.parts();
-        BinaryArray::new(offsets, values, Some(NullBuffer::from(valid)))
+        BinaryArray::new(offsets, values, nulls(valid))
     }
 
     /// The column as nullable strings; its bytes must be UTF-8.
     pub fn finish_strings(self) -> Result<arrow::array::StringArray> {
         let (offsets, values, valid) = self.parts();
-        arrow::array::StringArray::try_new(offsets, values, Some(NullBuffer::from(valid)))
+        arrow::array::StringArray::try_new(offsets, values, nulls(valid))
             .map_err(|err| Error::invalid(err.to_string()))
     }
+}
+
+fn nulls(valid: Vec<bool>) -> Option<NullBuffer> {
+    (!valid.is_empty()).then(|| NullBuffer::from(valid))
 }
 
 /// Fixed-size ids under construction; all-zero means null in optional columns.
 #[derive(Debug, Default)]
 pub struct IdColumn<const N: usize> {
     bytes: Vec<u8>,
+    /// Empty until an id is absent.
     valid: Vec<bool>,
 }
 
 impl<const N: usize> IdColumn<N> {
     /// Appends an id; an absent one is `None`.
     pub fn push(&mut self, id: Option<&[u8; N]>) {
+        if id.is_none() {
+            self.valid.resize(self.bytes.len() / N, true);
+        }
         self.bytes.extend_from_slice(id.unwrap_or(&[0; N]));
-        self.valid.push(id.is_some());
+        if id.is_none() || !self.valid.is_empty() {
+            self.valid.push(id.is_some());
+        }
+    }
+
+    /// Makes room for so many more ids.
+    pub fn reserve(&mut self, ids: usize) {
+        self.bytes.reserve(ids * N);
     }
 
     /// The column without nulls.
@@ -182,8 +236,7 @@ impl<const N: usize> IdColumn<N> {
 
     /// The column with nulls.
     pub fn finish_optional(self) -> FixedSizeBinaryArray {
-        let nulls = NullBuffer::from(self.valid);
-        FixedSizeBinaryArray::new(N as i32, Buffer::from_vec(self.bytes), Some(nulls))
+        FixedSizeBinaryArray::new(N as i32, Buffer::from_vec(self.bytes), nulls(self.valid))
     }
 }
 
@@ -271,6 +324,29 @@ impl SpanBatchBuilder {
     pub fn set_scope(&mut self, scope: &[u8]) -> Result<()> {
         self.origin.scope = self.scope.values.intern(scope)?;
         Ok(())
+    }
+
+    /// Makes room for so many more spans.
+    pub fn reserve(&mut self, spans: usize) {
+        self.attributes.reserve(spans);
+        self.trace_id.reserve(spans);
+        self.span_id.reserve(spans);
+        self.parent_span_id.reserve(spans);
+        self.flags.reserve(spans);
+        self.dropped.iter_mut().for_each(|column| column.reserve(spans));
+        [&mut self.kind, &mut self.status_code].into_iter().for_each(|c| c.reserve(spans));
+        [&mut self.start_time, &mut self.duration_ns].into_iter().for_each(|c| c.reserve(spans));
+        self.events.reserve(spans, 0);
+        self.links.reserve(spans, 0);
+        let texts = [
+            &mut self.trace_state,
+            &mut self.name,
+            &mut self.status_message,
+            &mut self.service_name,
+            &mut self.resource,
+            &mut self.scope,
+        ];
+        texts.into_iter().for_each(|column| column.reserve(spans));
     }
 
     /// Closes the row of one span.

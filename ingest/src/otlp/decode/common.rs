@@ -14,11 +14,15 @@ use throughline_model::value::{self, VALUE_DEPTH_MAX, tag};
 use throughline_model::{Error, Result, attrs};
 
 use super::origin::OriginReader;
+use super::plain;
 use super::wire::{Fields, Pieces};
 
 /// Items (spans, log records, data points) that one request may carry: bounds the memory that a
 /// small body of tiny items can claim.
 pub const ITEMS_PER_REQUEST_MAX: u64 = 1 << 20;
+
+/// Items for which room is made before they are read, at most.
+const ITEMS_AHEAD_MAX: usize = 4096;
 
 /// Why the item being read cannot be kept, if it cannot; the first reason counts.
 #[derive(Debug, Default)]
@@ -242,6 +246,14 @@ impl AttributePusher {
         message: &[u8],
         verdict: &mut Verdict,
     ) -> Result<()> {
+        if let Some((key, value)) = plain::key_value(message) {
+            let number = match self.numbers.get(self.place) {
+                Some(number) if attributes.key(*number) == key => *number,
+                _ => self.look_up(attributes, key)?,
+            };
+            self.place += 1;
+            return attributes.push_numbered(number, |out| value.put(out));
+        }
         let (key, value) = key_value(message)?;
         let number = match self.numbers.get(self.place) {
             Some(number) if attributes.key(*number) == key => *number,
@@ -290,8 +302,8 @@ pub fn sort_attributes(set: &mut Vec<u8>) -> Result<()> {
 pub enum Part<'a> {
     /// The encoded resource of the scopes that follow.
     Resource(&'a [u8]),
-    /// The encoded scope of the items that follow.
-    Scope(&'a [u8]),
+    /// The encoded scope of the items that follow, and how many these are.
+    Scope(&'a [u8], usize),
     /// An item's message; with a reason if its resource or scope cannot be kept.
     Item(&'a [u8], Option<&'a str>),
 }
@@ -324,8 +336,8 @@ fn walk_resource(
         }
         let scope_message = field.bytes("scope entries of a resource")?;
         let mut verdict = Verdict::new(resource_refused.as_deref());
-        origin.read_scope(scope_message, &mut verdict)?;
-        each(Part::Scope(&origin.scope))?;
+        let items = origin.read_scope(scope_message, &mut verdict)?;
+        each(Part::Scope(&origin.scope, items.min(ITEMS_AHEAD_MAX)))?;
         let refused = verdict.reason();
         let mut items = Fields::new(scope_message);
         while let Some(item) = items.next_field()? {

@@ -12,7 +12,10 @@ pub fn decode(request: &[u8], received_at_ns: i64) -> Result<Decoded> {
     let mut decoder = Decoder { received_at_ns, ..Decoder::default() };
     walk(request, |part| match part {
         Part::Resource(resource) => decoder.builder.set_resource(resource),
-        Part::Scope(scope) => decoder.builder.set_scope(scope),
+        Part::Scope(scope, items) => {
+            decoder.builder.reserve(items);
+            decoder.builder.set_scope(scope)
+        }
         Part::Item(message, refused) => decoder.record(message, Verdict::new(refused)),
     })?;
     Ok(Decoded {

@@ -23,7 +23,7 @@ pub fn decode(request: &[u8]) -> Result<Decoded> {
             decoder.resource.extend_from_slice(resource);
             Ok(())
         }
-        Part::Scope(scope) => {
+        Part::Scope(scope, _) => {
             decoder.scope.clear();
             decoder.scope.extend_from_slice(scope);
             Ok(())

@@ -8,6 +8,7 @@ mod common;
 mod logs;
 mod metrics;
 mod origin;
+mod plain;
 mod points;
 mod traces;
 pub mod wire;

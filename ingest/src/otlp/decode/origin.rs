@@ -67,8 +67,9 @@ impl OriginReader {
         Ok(())
     }
 
-    /// From `ScopeSpans`, `ScopeLogs` or `ScopeMetrics`.
-    pub fn read_scope(&mut self, message: &[u8], verdict: &mut Verdict) -> Result<()> {
+    /// From `ScopeSpans`, `ScopeLogs` or `ScopeMetrics`; returns how many items follow.
+    pub fn read_scope(&mut self, message: &[u8], verdict: &mut Verdict) -> Result<usize> {
+        let mut items = 0;
         self.set.clear();
         let (mut name, mut version, mut schema_url, mut dropped) = ("", "", "", 0);
         let mut fields = Fields::new(message);
@@ -89,13 +90,14 @@ impl OriginReader {
                         }
                     }
                 }
+                2 => items += 1,
                 3 => schema_url = field.str("schema_url of a scope")?,
                 _ => {}
             }
         }
         self.scope.clear();
         origin::put_scope(&mut self.scope, name, version, dropped, schema_url, &self.set);
-        Ok(())
+        Ok(items)
     }
 }
 

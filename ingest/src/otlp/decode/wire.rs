@@ -172,8 +172,9 @@ impl<'a> Fields<'a> {
         Self { rest: message }
     }
 
-    /// The next field; `None` at the end of the message.
-    #[inline]
+    /// The next field; `None` at the end of the message. Inlined because its result is put together
+    /// in pieces: returned through memory, reading it back stalls for longer than all else takes.
+    #[inline(always)]
     pub fn next_field(&mut self) -> Result<Option<Field<'a>>> {
         if self.rest.is_empty() {
             return Ok(None);
@@ -193,17 +194,17 @@ impl<'a> Fields<'a> {
         Ok(Some(Field { number, wire }))
     }
 
-    #[inline]
+    #[inline(always)]
     fn read_key(&mut self) -> Result<(u32, u8)> {
         let key = self.read_varint()?;
         let number = key >> 3;
         if key > u64::from(u32::MAX) || number == 0 {
-            return Err(Error::invalid(format!("malformed protobuf: field key {key} is invalid")));
+            return Err(bad_key(key));
         }
         Ok((number as u32, (key & 7) as u8))
     }
 
-    #[inline]
+    #[inline(always)]
     fn read_varint(&mut self) -> Result<u64> {
         match self.rest.split_first() {
             Some((byte, rest)) if *byte < 0x80 => {
@@ -244,7 +245,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn read_delimited(&mut self) -> Result<&'a [u8]> {
         let len = self.read_varint()?;
         let split = usize::try_from(len).ok().and_then(|len| self.rest.split_at_checked(len));
@@ -282,6 +283,11 @@ impl<'a> Fields<'a> {
 fn not_utf8(name: &str, bytes: &[u8], err: std::str::Utf8Error) -> Error {
     let (at, len) = (err.valid_up_to(), bytes.len());
     Error::invalid(format!("malformed protobuf: {name} is not UTF-8 at byte {at} of {len}"))
+}
+
+#[cold]
+fn bad_key(key: u64) -> Error {
+    Error::invalid(format!("malformed protobuf: field key {key} is invalid"))
 }
 
 #[cold]
