@@ -34,9 +34,14 @@ impl Core {
 
     fn scrub_due(&self, now_ns: i64) -> Option<(Ulid, u64)> {
         let view = self.publisher.view();
-        let mut readable = view.spans.segments.iter().chain(view.logs.segments.iter());
-        if let Some(suspect) = readable.find(|segment| segment.take_suspicion()) {
-            return Some((suspect.meta.id, suspect.meta.data_bytes + suspect.meta.index_bytes));
+        let mut rows = view.spans.segments.iter().chain(view.logs.segments.iter());
+        let mut points = view.metrics.segments.iter();
+        let suspect = rows.find(|segment| segment.take_suspicion()).map(|segment| &segment.meta);
+        let suspect = suspect.or_else(|| {
+            points.find(|segment| segment.take_suspicion()).map(|segment| &segment.meta)
+        });
+        if let Some(meta) = suspect {
+            return Some((meta.id, meta.data_bytes + meta.index_bytes));
         }
         let state = self.state.lock();
         let mut scrubbed = self.maintenance.scrubbed_at_ns.lock();

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::io::{BufReader, Read};
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Schema, UInt32Type};
@@ -28,15 +27,13 @@ use crate::cache::{Cache, CacheKey, Part};
 use crate::io::{SegmentFile, SegmentStore};
 use crate::scan::ScanStats;
 use crate::segment::SegmentMeta;
+use crate::segment::soundness::{Suspicion, verify_files};
 use crate::{Error, Result};
 
 /// Chunks that a reader decodes at once.
 const READ_CHUNKS: usize = 1024;
 /// Pages of sequences that an open segment keeps decoded.
 const PAGES_KEPT: usize = 8;
-/// Bytes that are read at once to verify a file.
-const VERIFY_BYTES: u64 = 1024 * 1024;
-
 /// A metric segment. Opened once and kept in the view; what is read of its index loads on first use
 /// and stays in the cache.
 #[derive(Debug)]
@@ -45,48 +42,32 @@ pub struct MetricSegment {
     pub meta: SegmentMeta,
     store: Arc<SegmentStore>,
     cache: Arc<Cache>,
-    corrupt: AtomicBool,
+    suspicion: Suspicion,
 }
 
 impl MetricSegment {
     /// A segment whose files lie in `store`. Reads nothing yet.
     pub fn new(meta: SegmentMeta, store: Arc<SegmentStore>, cache: Arc<Cache>) -> Arc<Self> {
-        Arc::new(Self { meta, store, cache, corrupt: AtomicBool::new(false) })
+        Arc::new(Self { meta, store, cache, suspicion: Suspicion::default() })
     }
 
-    /// Whether a read found damaged bytes; the store then verifies it and sets it aside.
+    /// Whether a read found the segment's bytes damaged; the store then verifies it and sets it aside.
     pub fn is_corrupt(&self) -> bool {
-        self.corrupt.load(Ordering::Relaxed)
+        self.suspicion.is_raised()
+    }
+
+    /// Whether a read found damage since this was last asked.
+    pub(crate) fn take_suspicion(&self) -> bool {
+        self.suspicion.take()
     }
 
     pub(crate) fn mark_corrupt(&self, err: &Error) {
-        if !self.corrupt.swap(true, Ordering::Relaxed) {
-            tracing::error!(segment = %self.meta.id, error = %err, "a segment does not read back");
-        }
+        self.suspicion.raise(&self.meta, err);
     }
 
     /// Reads both files and compares their checksums with the catalog's. Blocks.
     pub fn verify(&self) -> Result<()> {
-        let files = [
-            (self.meta.data_name(), self.meta.data_bytes, self.meta.data_crc32c),
-            (self.meta.index_name(), self.meta.index_bytes, self.meta.index_crc32c),
-        ];
-        for (name, len, expected) in files {
-            let file = self.store.open_file(&name)?;
-            let mut found = 0;
-            let mut at = 0;
-            while at < len {
-                let end = (at + VERIFY_BYTES).min(len);
-                found = crc32c::crc32c_append(found, &file.read(at..end)?);
-                at = end;
-            }
-            if found != expected {
-                return Err(Error::corrupt(format!(
-                    "{name} has crc32c {found:08x}, the catalog says {expected:08x}"
-                )));
-            }
-        }
-        Ok(())
+        verify_files(&self.store, &self.meta)
     }
 
     /// The series table, the directory of the index and the footer of the chunks. Blocks.

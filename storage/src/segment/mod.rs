@@ -9,6 +9,7 @@
 //! - `dictionary`: values as numbers; `chunk`: a column of numbers in pages; `hybrid`: their packing
 //! - `writer`: row groups, footer, index; `index`: what is known without reading rows
 //! - `open`: footer, index and columns of a segment; `pages`: their bytes; `rows`: file columns back to item columns
+//! - `soundness`: whether its bytes are still what was written
 mod attributes;
 mod chunk;
 mod dictionary;
@@ -21,6 +22,7 @@ mod merge;
 pub(crate) mod open;
 mod pages;
 pub(crate) mod rows;
+pub(crate) mod soundness;
 mod spans;
 #[cfg(test)]
 pub(crate) mod tests;

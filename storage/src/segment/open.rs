@@ -2,7 +2,6 @@
 
 use std::io::Read;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::UInt32Type;
@@ -22,13 +21,11 @@ use super::SegmentMeta;
 use super::index::Index;
 use super::layout::{TRACE, file_schema};
 use super::pages::RowGroupPages;
+use super::soundness::{Suspicion, verify_files};
 use super::spans::RowsByTrace;
 use crate::cache::{Cache, CacheKey, Part};
 use crate::io::{SegmentFile, SegmentStore};
 use crate::{Error, Result};
-
-/// Bytes that are read at once to verify a file.
-const VERIFY_CHUNK_BYTES: u64 = 1024 * 1024;
 
 /// A segment of spans or logs. Opened once and kept in the view; footer and index load on first use
 /// and stay in the cache.
@@ -38,54 +35,32 @@ pub struct Segment {
     pub meta: SegmentMeta,
     store: Arc<SegmentStore>,
     cache: Arc<Cache>,
-    /// Set by a read that failed on the segment's bytes; the scrub verifies it next.
-    corrupt: AtomicBool,
+    suspicion: Suspicion,
 }
 
 impl Segment {
     /// A segment whose files lie in `store`. Reads nothing yet.
     pub fn new(meta: SegmentMeta, store: Arc<SegmentStore>, cache: Arc<Cache>) -> Arc<Segment> {
-        Arc::new(Self { meta, store, cache, corrupt: AtomicBool::new(false) })
+        Arc::new(Self { meta, store, cache, suspicion: Suspicion::default() })
     }
 
-    /// Whether a read found the segment's bytes damaged.
+    /// Whether a read found the segment's bytes damaged; the store then verifies it and sets it aside.
     pub fn is_corrupt(&self) -> bool {
-        self.corrupt.load(Ordering::Relaxed)
+        self.suspicion.is_raised()
     }
 
     /// Whether a read found damage since this was last asked.
     pub(crate) fn take_suspicion(&self) -> bool {
-        self.corrupt.swap(false, Ordering::Relaxed)
+        self.suspicion.take()
     }
 
     pub(crate) fn mark_corrupt(&self, err: &Error) {
-        if !self.corrupt.swap(true, Ordering::Relaxed) {
-            tracing::error!(segment = %self.meta.id, error = %err, "a segment does not read back");
-        }
+        self.suspicion.raise(&self.meta, err);
     }
 
     /// Reads both files and compares their checksums with the catalog's. Blocks.
     pub fn verify(&self) -> Result<()> {
-        let files = [
-            (self.meta.data_name(), self.meta.data_bytes, self.meta.data_crc32c),
-            (self.meta.index_name(), self.meta.index_bytes, self.meta.index_crc32c),
-        ];
-        for (name, bytes, expected) in files {
-            let file = self.store.open_file(&name)?;
-            let mut crc32c = 0;
-            let mut at = 0;
-            while at < bytes {
-                let end = bytes.min(at + VERIFY_CHUNK_BYTES);
-                crc32c = crc32c::crc32c_append(crc32c, &file.read(at..end)?);
-                at = end;
-            }
-            if crc32c != expected {
-                return Err(Error::corrupt(format!(
-                    "{name} has crc32c {crc32c:08x}, the catalog says {expected:08x}"
-                )));
-            }
-        }
-        Ok(())
+        verify_files(&self.store, &self.meta)
     }
 
     /// How many log records each minute (since the epoch), service and severity number has; no row

@@ -4,6 +4,7 @@ use throughline_model::Signal;
 use throughline_model::time::{DAY_NS, HOUR_NS};
 
 use super::*;
+use crate::Error;
 use crate::options::Retention;
 
 #[tokio::test]
@@ -68,6 +69,34 @@ async fn a_damaged_segment_is_set_aside() {
         assert_eq!(numbers(&open.store.view(), Signal::Traces, &machine), [1]);
         open.crash().await;
         open = machine.open().await;
+    }
+}
+
+#[tokio::test]
+async fn a_segment_that_a_read_stumbled_over_is_checked_next() {
+    for signal in Signal::ALL {
+        let machine = Machine::new();
+        let open = machine.open().await;
+        open.send(signal, &[1]).await.expect("acknowledged");
+        open.store.flush().await.expect("flushes");
+        let core = &open.store.inner.core;
+        assert_eq!(core.scrub_one().await.expect("scrubs"), None, "young segments are left alone");
+        let view = open.store.view();
+        let rows = view.spans.segments.iter().chain(view.logs.segments.iter());
+        rows.for_each(|segment| segment.mark_corrupt(&Error::corrupt("half a page")));
+        let points = view.metrics.segments.iter();
+        points.for_each(|segment| segment.mark_corrupt(&Error::corrupt("half a page")));
+        drop(view);
+        let folder = machine.folder.path().join("segments");
+        let files =
+            std::fs::read_dir(folder).expect("lists").map(|file| file.expect("reads").path());
+        for path in files.filter(|path| path.extension().is_some_and(|it| it == "parquet")) {
+            let mut content = std::fs::read(&path).expect("reads");
+            content[20] ^= 1;
+            std::fs::write(&path, content).expect("writes");
+        }
+        assert!(core.scrub_one().await.expect("scrubs").is_some(), "{signal}");
+        assert_eq!(open.store.status().quarantined.len(), 1, "{signal}");
     }
 }
 
