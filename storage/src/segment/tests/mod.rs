@@ -1,5 +1,6 @@
 //! Rows through segments and back, by the public interfaces.
 
+mod chunks;
 mod data;
 mod round_trip;
 mod unusual;
