@@ -155,3 +155,50 @@ fn nothing_is_no_segment() {
     let err = write_spans(&[], &options, &mut sinks).expect_err("no rows");
     assert_eq!(err.kind(), crate::ErrorKind::Invalid);
 }
+
+// Keys that have a column on one side of a merge only, and values of one key in both places.
+#[test]
+fn keys_whose_columns_come_and_go() {
+    let odd = |i: usize| match i % 5 {
+        0 => Value::String(format!("text {}", i % 3)),
+        1 => Value::Int(i as i64),
+        2 => Value::Double(-0.0),
+        3 => Value::Bool(i % 2 == 0),
+        _ => Value::Array(vec![Value::Int(1)]),
+    };
+    // Few rows, so that every key is frequent here; "vanishing" is rare once merged.
+    let few = spans(12, |i, builder| {
+        let attributes = &mut builder.attributes;
+        for key in ["vanishing", "common"] {
+            attributes.push(key, |out| odd(i).encode(out)).expect("fits");
+            attributes.push(key, |out| odd(i + 1).encode(out)).expect("fits");
+        }
+        fields(i)
+    });
+    // Rows of which few have "emerging"; it is frequent once merged.
+    let many = spans(1_500, |i, builder| {
+        let attributes = &mut builder.attributes;
+        attributes.push("common", |out| odd(i).encode(out)).expect("fits");
+        if i % 150 == 7 {
+            attributes.push("emerging", |out| odd(i / 150).encode(out)).expect("fits");
+            attributes.push("emerging", |out| odd(i / 150 + 1).encode(out)).expect("fits");
+        }
+        SpanFields { span_id: (i as u64 + 5_000).to_be_bytes(), ..fields(i) }
+    });
+    let third = spans(90, |i, builder| {
+        builder.attributes.push("emerging", |out| odd(i).encode(out)).expect("fits");
+        SpanFields { span_id: (i as u64 + 9_000).to_be_bytes(), ..fields(i) }
+    });
+    let fixture = Fixture::new();
+    let small = Layout { slab_rows: 64, page_rows: 16, page_bytes: 256, ..Layout::default() };
+    let batches = [few, many, third];
+    let expected = span_keys(&batches);
+    for layout in [Layout::default(), small] {
+        let segment = |rows| fixture.spans(0, &layout, std::slice::from_ref(rows));
+        let inputs = batches.iter().map(segment).collect::<Vec<_>>();
+        let merged = fixture.merge(&layout, &inputs);
+        assert_eq!(span_keys(&all_rows(Signal::Traces, std::slice::from_ref(&merged))), expected);
+        let again = fixture.merge(&layout, &[merged]);
+        assert_eq!(span_keys(&all_rows(Signal::Traces, &[again])), expected);
+    }
+}
