@@ -9,11 +9,26 @@ use crate::span::{AttributesBuilder, BinaryColumn, IdColumn};
 use crate::value::ValueRef;
 use crate::{Error, Result, origin, schema};
 
+/// Where the effective time of a record comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u32)]
+pub enum TimeSource {
+    /// It is the time of the event, as sent.
+    #[default]
+    Event = 0,
+    /// The sender set no time: it is the observed time.
+    Observed = 1,
+    /// The sender set neither: it is the time of receipt.
+    Received = 2,
+}
+
 /// The scalar fields of one log record.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LogFields<'a> {
     /// Effective time, see [`schema::logs`].
     pub time_ns: i64,
+    /// Where that time comes from.
+    pub time_source: TimeSource,
     /// Observed time; zero where unset.
     pub observed_time_ns: i64,
     /// Severity number, 0 to 24.
@@ -40,6 +55,7 @@ pub struct LogBatchBuilder {
     /// Attributes of the open row.
     pub attributes: AttributesBuilder,
     time: Vec<i64>,
+    time_source: Vec<u32>,
     observed_time: Vec<i64>,
     severity_number: Vec<i32>,
     severity_text: DictBuilder,
@@ -94,6 +110,7 @@ impl LogBatchBuilder {
     /// Closes the row of one record.
     pub fn push(&mut self, record: &LogFields<'_>) -> Result<()> {
         self.time.push(record.time_ns);
+        self.time_source.push(record.time_source as u32);
         self.observed_time.push(record.observed_time_ns);
         self.severity_number.push(record.severity_number);
         self.severity_text.push(record.severity_text.as_bytes())?;
@@ -156,6 +173,7 @@ impl LogBatchBuilder {
         let time = |values| TimestampNanosecondArray::from(values).with_timezone("UTC");
         let columns: Vec<ArrayRef> = vec![
             Arc::new(time(self.time)),
+            Arc::new(UInt32Array::from(self.time_source)),
             Arc::new(time(self.observed_time)),
             Arc::new(Int32Array::from(self.severity_number)),
             self.severity_text.finish_strings()?,

@@ -38,6 +38,7 @@ pub mod col {
     pub const DROPPED_LINKS_COUNT: &str = "dropped_links_count";
 
     pub const TIME: &str = "time";
+    pub const TIME_SOURCE: &str = "time_source";
     pub const OBSERVED_TIME: &str = "observed_time";
     pub const SEVERITY_NUMBER: &str = "severity_number";
     pub const SEVERITY_TEXT: &str = "severity_text";
@@ -135,6 +136,8 @@ static LOGS: LazyLock<SchemaRef> = LazyLock::new(|| {
         // The time of the event; where the sender left it zero, the observed time, and where that
         // is zero too, the time of receipt.
         required(col::TIME, timestamp()),
+        // Which of the three it is: `log_record::TimeSource` as a number.
+        required(col::TIME_SOURCE, DataType::UInt32),
         // Zero where the sender set none.
         required(col::OBSERVED_TIME, timestamp()),
         required(col::SEVERITY_NUMBER, DataType::Int32),

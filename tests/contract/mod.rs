@@ -2,6 +2,7 @@
 
 mod auth;
 mod examples;
+mod fields;
 mod lifecycle;
 mod otlp_http;
 mod tls;

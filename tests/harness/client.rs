@@ -23,6 +23,22 @@ impl Client {
         self.http.get(format!("http://{}{path}", self.api)).send().await
     }
 
+    /// GET on the API's port that must succeed in this media type: the next page's cursor, the body.
+    pub async fn get_as(&self, path: &str, accept: &str) -> (Option<String>, Vec<u8>) {
+        let request = self.http.get(format!("http://{}{path}", self.api)).header("accept", accept);
+        let answer = request.send().await.expect("an answer");
+        let status = answer.status();
+        let header = |name: &str| {
+            let value = answer.headers().get(name)?;
+            Some(value.to_str().expect("text").to_owned())
+        };
+        let (kind, next) = (header("content-type"), header("throughline-next-cursor"));
+        let body = answer.bytes().await.expect("a body").to_vec();
+        assert!(status.is_success(), "{path}: {status} {}", String::from_utf8_lossy(&body));
+        assert_eq!(kind.as_deref(), Some(accept), "{path}");
+        (next, body)
+    }
+
     /// GET on the API's port that must succeed with JSON.
     pub async fn json(&self, path: &str) -> Value {
         let answer = self.get(path).await.expect("an answer");

@@ -20,7 +20,9 @@ use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use serde_json::{Value as Json, json};
 
+use super::sdk::compare_everywhere;
 use crate::harness::client::Client;
+use crate::harness::tee::Tee;
 use crate::harness::{Server, otlp};
 
 #[derive(Clone, Copy, Debug)]
@@ -148,15 +150,20 @@ fn send(service: &str, transport: Transport, grpc: &str, http: &str) -> (String,
 async fn rust_round_trips() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Server::start(folder.path()).await;
+    let grpc_tee = Tee::before(&server.otlp_grpc).await;
+    let http_tee = Tee::before(&server.client.otlp).await;
     for (number, transport) in TRANSPORTS.into_iter().enumerate() {
         let service = format!("rust-{number}");
         let (name, grpc, http) =
-            (service.clone(), server.otlp_grpc.clone(), server.client.otlp.clone());
+            (service.clone(), grpc_tee.address.clone(), http_tee.address.clone());
         // The SDK blocks, on threads of its own and here.
         let sent = tokio::task::spawn_blocking(move || send(&name, transport, &grpc, &http));
         let (trace_id, span_id) = sent.await.unwrap_or_else(|err| panic!("{transport:?}: {err}"));
         compare(&server.client, &service, &trace_id, &span_id, &format!("{transport:?}")).await;
     }
+    let mut sent = grpc_tee.take();
+    sent.extend(http_tee.take());
+    compare_everywhere(server, folder.path(), &sent).await;
 }
 
 async fn compare(client: &Client, service: &str, trace_id: &str, span_id: &str, transport: &str) {

@@ -1,10 +1,12 @@
-//! The OpenTelemetry SDKs for Python and JavaScript against the real server (`tests/sdk/`). The one
-//! for Rust feeds the demo, and is compared here through the same transport.
+//! The OpenTelemetry SDKs for Python and JavaScript against the real server (`tests/sdk/`). Each
+//! exports through a proxy that keeps what it sends, so that every field is compared.
 
 use std::path::Path;
 use std::process::Command;
 
 use crate::harness::Server;
+use crate::harness::fields::Telemetry;
+use crate::harness::tee::Tee;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn python_round_trips() {
@@ -32,8 +34,10 @@ async fn javascript_round_trips() {
 async fn round_trip(mut command: Command, script: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Server::start(folder.path()).await;
+    let grpc = Tee::before(&server.otlp_grpc).await;
+    let http = Tee::before(&server.client.otlp).await;
     command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(script));
-    command.args(["--grpc", &server.otlp_grpc, "--http", &server.client.otlp]);
+    command.args(["--grpc", &grpc.address, "--http", &http.address]);
     command.args(["--api", &format!("http://{}", server.client.api)]);
     let output = tokio::task::spawn_blocking(move || command.output())
         .await
@@ -42,4 +46,25 @@ async fn round_trip(mut command: Command, script: &str) {
     let (out, err) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{script}: {}\n{out}\n{err}", output.status);
+    // The script compared what it meant to send; this compares what its exporters did send.
+    let mut sent = grpc.take();
+    sent.extend(http.take());
+    compare_everywhere(server, folder.path(), &sent).await;
+}
+
+/// Compares what was sent with what comes back: fresh, flushed and after a restart.
+pub async fn compare_everywhere(server: Server, folder: &Path, sent: &Telemetry) {
+    for (what, none) in [
+        ("spans", sent.spans.is_empty()),
+        ("log records", sent.logs.is_empty()),
+        ("metrics", sent.metrics.is_empty()),
+    ] {
+        assert!(!none, "no {what} passed the proxy");
+    }
+    sent.assert_same(&sent.back(&server.client).await, "fresh");
+    assert!(server.stop().await, "it stops well");
+    let server = Server::start(folder).await;
+    sent.assert_same(&sent.back(&server.client).await, "restarted");
+    server.settle().await;
+    sent.assert_same(&sent.back(&server.client).await, "settled");
 }

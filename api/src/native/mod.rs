@@ -6,6 +6,7 @@ pub mod body;
 pub mod catalog;
 pub mod duration;
 pub mod filter;
+pub mod form;
 pub mod logs;
 pub mod metrics;
 pub mod origin;

@@ -1,9 +1,13 @@
-//! Stored spans as OTLP again: what was sent comes back, field by field.
+//! Stored items as OTLP again: what was sent comes back, field by field.
 //!
-//! Spans are grouped by resource and scope as senders group them ([`group`]), then written as
-//! protobuf ([`proto`]) or in the JSON mapping of the OTLP specification ([`json`]).
+//! ```text
+//! items → by resource and scope, as senders group them ([`group`]) → protobuf ([`proto`]) or JSON ([`json`])
+//! ```
+//! Each of the two has a file for what the signals share and one a signal. The points of series are
+//! put together into metrics in [`metrics`].
 
 pub mod json;
+pub mod metrics;
 pub mod proto;
 
 use std::collections::HashMap;
@@ -11,48 +15,68 @@ use std::sync::Arc;
 
 use throughline_model::origin::{Resource, Scope};
 use throughline_model::span::Span;
+use throughline_query::logs::LogRecord;
+use throughline_query::metrics::SeriesPoints;
 
-/// The spans of one resource.
+/// The items of one resource.
 #[derive(Debug)]
-pub struct ResourceGroup<'a> {
+pub struct ResourceGroup<'a, T> {
     /// The resource.
     pub resource: &'a Resource,
-    /// Its spans by scope, in the order of their first span.
-    pub scopes: Vec<ScopeGroup<'a>>,
+    /// Its items by scope, in the order of their first item.
+    pub scopes: Vec<ScopeGroup<'a, T>>,
 }
 
-/// The spans of one scope within a resource.
+/// The items of one scope within a resource.
 #[derive(Debug)]
-pub struct ScopeGroup<'a> {
+pub struct ScopeGroup<'a, T> {
     /// The scope.
     pub scope: &'a Scope,
-    /// Its spans, in the order given.
-    pub spans: Vec<&'a Span>,
+    /// Its items, in the order given.
+    pub items: Vec<&'a T>,
 }
 
+/// What produced an item.
+type Origin<'a> = (&'a Arc<Resource>, &'a Arc<Scope>);
+
 /// Groups spans by equal resources and scopes, in the order of their first span.
-pub fn group(spans: &[Span]) -> Vec<ResourceGroup<'_>> {
+pub fn group_spans(spans: &[Span]) -> Vec<ResourceGroup<'_, Span>> {
+    group(spans, |span| (&span.resource, &span.scope))
+}
+
+/// Groups log records by equal resources and scopes, in the order of their first record.
+pub fn group_logs(records: &[LogRecord]) -> Vec<ResourceGroup<'_, LogRecord>> {
+    group(records, |record| (&record.resource, &record.scope))
+}
+
+/// Groups series by equal resources and scopes, in the order of their first series.
+pub fn group_series(series: &[SeriesPoints]) -> Vec<ResourceGroup<'_, SeriesPoints>> {
+    group(series, |one| (&one.series.resource, &one.series.scope))
+}
+
+fn group<T>(items: &[T], origin: fn(&T) -> Origin<'_>) -> Vec<ResourceGroup<'_, T>> {
     let mut resources = Numbers::default();
     let mut scopes = Numbers::default();
     let mut places = HashMap::new();
-    let mut groups: Vec<ResourceGroup<'_>> = Vec::new();
-    for span in spans {
-        let resource = resources.number(&span.resource, Resource::encode);
-        if resource == groups.len() {
-            groups.push(ResourceGroup { resource: &span.resource, scopes: Vec::new() });
+    let mut groups: Vec<ResourceGroup<'_, T>> = Vec::new();
+    for item in items {
+        let (resource, scope) = origin(item);
+        let resource_number = resources.number(resource, Resource::encode);
+        if resource_number == groups.len() {
+            groups.push(ResourceGroup { resource, scopes: Vec::new() });
         }
-        let scope = scopes.number(&span.scope, Scope::encode);
-        let in_group = &mut groups[resource].scopes;
-        let place = *places.entry((resource, scope)).or_insert_with(|| {
-            in_group.push(ScopeGroup { scope: &span.scope, spans: Vec::new() });
+        let scope_number = scopes.number(scope, Scope::encode);
+        let in_group = &mut groups[resource_number].scopes;
+        let place = *places.entry((resource_number, scope_number)).or_insert_with(|| {
+            in_group.push(ScopeGroup { scope, items: Vec::new() });
             in_group.len() - 1
         });
-        in_group[place].spans.push(span);
+        in_group[place].items.push(item);
     }
     groups
 }
 
-// Numbers equal values alike. Spans of one batch share their `Arc`, so that most are known by their
+// Numbers equal values alike. Items of one batch share their `Arc`, so that most are known by their
 // address; equal values of different batches meet by their encoded bytes.
 #[derive(Default)]
 struct Numbers {

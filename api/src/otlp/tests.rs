@@ -8,7 +8,7 @@ use throughline_model::origin::{Event, Link, Resource, Scope};
 use throughline_model::span::Span;
 use throughline_model::{SpanId, TraceId, Value};
 
-use super::{group, json, proto};
+use super::{group_spans, json, proto};
 
 type Attributes = Vec<(String, Value)>;
 
@@ -132,8 +132,8 @@ proptest! {
 
     #[test]
     fn protobuf_reads_back(spans in vec(any_span(), 0..4)) {
-        let groups = group(&spans);
-        let read = TracesData::decode(proto::write(&groups).as_slice()).expect("decodes");
+        let groups = group_spans(&spans);
+        let read = TracesData::decode(proto::traces_data(&groups).encode_to_vec().as_slice()).expect("decodes");
         prop_assert_eq!(&read, &proto::traces_data(&groups));
         let count: usize = read
             .resource_spans
@@ -147,8 +147,8 @@ proptest! {
     // The protobuf output and the JSON output, read by the reference types, say the same.
     #[test]
     fn json_says_what_protobuf_says(spans in vec(any_span(), 0..4)) {
-        let groups = group(&spans);
-        let text = json::write(&groups).expect("serialises");
+        let groups = group_spans(&spans);
+        let text = json::write_spans(&groups).expect("serialises");
         let read: TracesData = serde_json::from_slice(&text).expect("the reference types read it");
         prop_assert_eq!(read, proto::traces_data(&groups));
     }
@@ -178,13 +178,13 @@ fn spans_are_grouped_by_equal_resource_and_scope() {
         span("4", &a, &two),
         span("5", &a, &one),
     ];
-    let shape: Vec<Vec<Vec<&str>>> = group(&spans)
+    let shape: Vec<Vec<Vec<&str>>> = group_spans(&spans)
         .iter()
         .map(|resource| {
             resource
                 .scopes
                 .iter()
-                .map(|scope| scope.spans.iter().map(|span| span.name.as_str()).collect())
+                .map(|scope| scope.items.iter().map(|span| span.name.as_str()).collect())
                 .collect()
         })
         .collect();
@@ -205,7 +205,7 @@ fn json_follows_the_mapping_of_the_specification() {
         ("b".to_owned(), Value::Bytes(vec![1, 2, 3])),
         ("e".to_owned(), Value::Empty),
     ];
-    let text = json::write(&group(&[root])).expect("serialises");
+    let text = json::write_spans(&group_spans(&[root])).expect("serialises");
     let expected = concat!(
         r#"{"resourceSpans":[{"resource":{},"scopeSpans":[{"scope":{},"spans":[{"#,
         r#""traceId":"abababababababababababababababab","spanId":"0101010101010101","#,

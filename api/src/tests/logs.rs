@@ -1,3 +1,5 @@
+use opentelemetry_proto::tonic::logs::v1::LogsData;
+use prost::Message;
 use serde_json::json;
 
 use super::*;
@@ -96,5 +98,49 @@ async fn wrong_parameters_are_named() {
         let problem = server.problem(&format!("/api/v1/logs?{query}"), 400).await;
         assert_eq!(problem["field"], field, "{query}");
     }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn otlp_pages_follow_each_other_by_header() {
+    let server = shop().await;
+    let (mut texts, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let path = format!("/api/v1/logs?limit=3&order=oldest&cursor={cursor}");
+        let answer = server.get_as(&path, "application/x-protobuf").await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+        assert_eq!(answer.header("content-type"), "application/x-protobuf");
+        assert_eq!(answer.header("vary"), "accept");
+        let page = LogsData::decode(answer.body.clone()).expect("protobuf");
+        let scopes = page.resource_logs.iter().flat_map(|resource| &resource.scope_logs);
+        let records = scopes.flat_map(|scope| &scope.log_records);
+        texts.extend(records.map(|record| record.severity_text.clone()));
+        answer.header("throughline-next-cursor").clone_into(&mut cursor);
+        if cursor.is_empty() {
+            break;
+        }
+        assert!(texts.len() < 10);
+    }
+    assert_eq!(texts.len(), 4);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_form_is_chosen_by_format_and_accept() {
+    let server = shop().await;
+    let whole = server.json("/api/v1/logs?format=otlp&order=oldest&query=placed").await;
+    assert_eq!(
+        whole["resourceLogs"][0]["scopeLogs"][0]["logRecords"],
+        json!([{
+            "timeUnixNano": "1795175940000000000", "severityNumber": 9, "severityText": "INFO",
+            "body": {"stringValue": "order placed"},
+            "attributes": [{"key": "number", "value": {"intValue": "0"}}],
+        }])
+    );
+    let typed = server.json("/api/v1/logs?format=json&query=placed").await;
+    assert_eq!(bodies(&typed), [json!("order placed")]);
+    assert_eq!(server.problem("/api/v1/logs?format=xml", 400).await["field"], "format");
+    let refused = server.get_as("/api/v1/logs?format=json", "application/x-protobuf").await;
+    refused.problem(406);
     server.stop().await;
 }

@@ -136,3 +136,28 @@ async fn limits_are_said() {
     assert_eq!(unknown["series"], json!([]));
     server.stop().await;
 }
+
+#[tokio::test]
+async fn otlp_brings_exemplars_with_their_points() {
+    let server = shop().await;
+    let path = "/api/v1/metrics/requests/points?service=cart";
+    let whole = server.json(&format!("{path}&format=otlp")).await;
+    let metric = &whole["resourceMetrics"][0]["scopeMetrics"][0]["metrics"][0];
+    assert_eq!(metric["sum"]["aggregationTemporality"], 2);
+    assert_eq!(metric["description"], "Requests.");
+    let points = metric["sum"]["dataPoints"].as_array().expect("points");
+    assert_eq!((&points[0]["asInt"], &points[1]["asDouble"]), (&json!("1"), &json!("NaN")));
+    assert_eq!(points[0]["exemplars"], Json::Null);
+    let exemplar = json!([{"timeUnixNano": "1795175949000000000", "asDouble": 0.5, "traceId": "01".repeat(16)}]);
+    assert_eq!(points[1]["exemplars"], exemplar);
+    // An exemplar is older than its point: what counts is the point's time.
+    let late = format!("{path}&format=otlp&start=1795175950000000000");
+    let late = server.json(&late).await;
+    let metric = &late["resourceMetrics"][0]["scopeMetrics"][0]["metrics"][0];
+    assert_eq!(metric["sum"]["dataPoints"][0]["exemplars"], exemplar);
+    let problem = server.problem(&format!("{path}&format=otlp&limit=1"), 422).await;
+    assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("limit = 1")));
+    let typed_only = "/api/v1/metrics/requests/series?format=otlp";
+    assert_eq!(server.problem(typed_only, 400).await["field"], "format");
+    server.stop().await;
+}

@@ -30,7 +30,7 @@ async fn a_trace_comes_back_field_by_field() {
         })
         .collect();
     server.append_spans(&spans).await;
-    let expected = otlp::proto::traces_data(&otlp::group(&spans));
+    let expected = otlp::proto::traces_data(&otlp::group_spans(&spans));
 
     for media_type in ["application/x-protobuf", "application/protobuf"] {
         let answer = server.get_as(ID, media_type).await;

@@ -74,14 +74,16 @@ pub struct LogPage {
 pub struct LogRecord {
     /// Effective time, see `model::schema::logs`.
     pub time_ns: i64,
+    /// Whether the sender set that time; else it is the observed time or that of receipt.
+    pub has_event_time: bool,
     /// Observed time; zero where unset.
     pub observed_time_ns: i64,
     /// Severity number, 0 to 24.
     pub severity_number: i32,
     /// Severity as the sender wrote it.
     pub severity_text: String,
-    /// The body; `Empty` where there is none.
-    pub body: Value,
+    /// The body, which may be there and be `Empty`.
+    pub body: Option<Value>,
     /// Name of the event, for records that are events.
     pub event_name: String,
     /// The trace it belongs to.

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{Int32Type, TimestampNanosecondType, UInt32Type};
+use throughline_model::log_record::TimeSource;
 use throughline_model::origin::{Resource, Scope};
 use throughline_model::schema::col;
 use throughline_model::span::{dict_str, map_entries, origins};
@@ -21,6 +22,7 @@ pub fn read_logs(batch: &RecordBatch) -> Result<Vec<LogRecord>> {
     };
     let time = |name| column(name).map(|c| c.as_primitive::<TimestampNanosecondType>());
     let (times, observed) = (time(col::TIME)?, time(col::OBSERVED_TIME)?);
+    let sources = column(col::TIME_SOURCE)?.as_primitive::<UInt32Type>();
     let severities = column(col::SEVERITY_NUMBER)?.as_primitive::<Int32Type>();
     let (severity_texts, event_names) = (column(col::SEVERITY_TEXT)?, column(col::EVENT_NAME)?);
     let bodies = column(col::BODY)?.as_string::<i32>();
@@ -41,13 +43,14 @@ pub fn read_logs(batch: &RecordBatch) -> Result<Vec<LogRecord>> {
         .map(|row| {
             Ok(LogRecord {
                 time_ns: times.value(row),
+                has_event_time: sources.value(row) == TimeSource::Event as u32,
                 observed_time_ns: observed.value(row),
                 severity_number: severities.value(row),
                 severity_text: dict_str(severity_texts.as_ref(), row).to_owned(),
                 body: match (values.is_valid(row), bodies.is_valid(row)) {
-                    (true, _) => Value::decode(values.value(row))?,
-                    (false, true) => Value::String(bodies.value(row).to_owned()),
-                    (false, false) => Value::Empty,
+                    (true, _) => Some(Value::decode(values.value(row))?),
+                    (false, true) => Some(Value::String(bodies.value(row).to_owned())),
+                    (false, false) => None,
                 },
                 event_name: dict_str(event_names.as_ref(), row).to_owned(),
                 trace_id: trace_ids

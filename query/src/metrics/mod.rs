@@ -5,6 +5,8 @@
 
 mod read;
 
+use std::sync::Arc;
+
 use throughline_model::metric::{ComplexPoint, MetricKind, Number};
 use throughline_model::origin::{Resource, Scope};
 use throughline_model::predicate::Predicate;
@@ -74,8 +76,8 @@ pub struct Series {
     pub temporality: i32,
     pub is_monotonic: bool,
     pub service_name: String,
-    pub resource: Resource,
-    pub scope: Scope,
+    pub resource: Arc<Resource>,
+    pub scope: Arc<Scope>,
     pub attributes: Vec<(String, Value)>,
     pub metadata: Vec<(String, Value)>,
 }
@@ -126,6 +128,8 @@ pub struct SeriesPoints {
     pub numbers: Vec<NumberPoint>,
     /// Points of the other kinds.
     pub histograms: Vec<HistogramPoint>,
+    /// The exemplars that came with the points, by the points' times, where they were asked for.
+    pub exemplars: Vec<Exemplar>,
 }
 
 /// Points by series.
@@ -201,6 +205,19 @@ impl Engine {
     ) -> Result<PointList> {
         check_limit(query, POINTS_MAX)?;
         let (mut found, stats) = self.read_metrics(query, ctx, read::points).await?;
+        found.stats = stats;
+        Ok(found)
+    }
+
+    /// The raw points of the series that meet the conditions, with the exemplars that came with them:
+    /// at most the query's limit of each.
+    pub async fn metric_points_with_exemplars(
+        &self,
+        query: &MetricQuery,
+        ctx: &QueryContext,
+    ) -> Result<PointList> {
+        check_limit(query, POINTS_MAX)?;
+        let (mut found, stats) = self.read_metrics(query, ctx, read::points_with_exemplars).await?;
         found.stats = stats;
         Ok(found)
     }

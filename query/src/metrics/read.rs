@@ -6,6 +6,7 @@ use throughline_model::origin::{Resource, Scope};
 use throughline_model::schema::col;
 use throughline_model::{SpanId, TraceId, attrs};
 use throughline_storage::View;
+use throughline_storage::metric::Exemplar as StoredExemplar;
 use throughline_storage::metric::scan::{SeriesRequest, SeriesSet, find_exemplars, find_series};
 use throughline_storage::metric::series::SeriesColumns;
 use throughline_storage::scan::ScanContext;
@@ -83,10 +84,40 @@ pub(super) fn points(
     query: &MetricQuery,
     context: &ScanContext,
 ) -> Result<PointList> {
+    Ok(PointList {
+        series: read_points(&find(view, query, context)?, query, context)?.0,
+        ..PointList::default()
+    })
+}
+
+/// The same with the exemplars that came with the points.
+pub(super) fn points_with_exemplars(
+    view: &Arc<View>,
+    query: &MetricQuery,
+    context: &ScanContext,
+) -> Result<PointList> {
     let set = find(view, query, context)?;
+    let (mut series, rows) = read_points(&set, query, context)?;
+    for (row, exemplar) in set.exemplars_of_points(context, query.limit)? {
+        if let Ok(place) = rows.binary_search(&row) {
+            series[place].exemplars.push(spell_out_exemplar(&exemplar)?);
+        }
+    }
+    for one in &mut series {
+        one.exemplars.sort_by_key(|exemplar| (exemplar.point_time_ns, exemplar.time_ns));
+    }
+    Ok(PointList { series, ..PointList::default() })
+}
+
+/// The points by series, and for each of these its row in the set.
+fn read_points(
+    set: &SeriesSet,
+    query: &MetricQuery,
+    context: &ScanContext,
+) -> Result<(Vec<SeriesPoints>, Vec<usize>)> {
     let columns = set.columns()?;
     let mut reader = set.points(context)?;
-    let mut list = PointList::default();
+    let (mut series, mut rows) = (Vec::new(), Vec::new());
     let mut total = 0;
     while let Some(groups) = reader.next_group()? {
         for group in groups {
@@ -111,14 +142,16 @@ pub(super) fn points(
                 flags,
                 point,
             };
-            list.series.push(SeriesPoints {
+            rows.push(group.series);
+            series.push(SeriesPoints {
                 series: spell_out(&columns, group.series)?,
                 numbers: (0..numbers.len()).map(number).collect(),
                 histograms: times.zip(complex.points).map(histogram).collect(),
+                exemplars: Vec::new(),
             });
         }
     }
-    Ok(list)
+    Ok((series, rows))
 }
 
 /// The exemplars of the series that meet the conditions.
@@ -138,14 +171,7 @@ pub(super) fn exemplars(
             last = Some(row);
         }
         if let Some(of_series) = list.series.last_mut() {
-            of_series.exemplars.push(Exemplar {
-                time_ns: exemplar.time_ns,
-                value: exemplar.value(),
-                trace_id: exemplar.trace_id.map(TraceId),
-                span_id: exemplar.span_id.map(SpanId),
-                attributes: attrs::decode(&exemplar.attributes)?,
-                point_time_ns: exemplar.point_time_ns,
-            });
+            of_series.exemplars.push(spell_out_exemplar(&exemplar)?);
         }
     }
     Ok(list)
@@ -173,6 +199,17 @@ fn text<'a>(columns: &SeriesColumns<'a>, name: &str, row: usize) -> &'a str {
     columns.dict(name).map(|column| column.text(row)).unwrap_or_default()
 }
 
+fn spell_out_exemplar(exemplar: &StoredExemplar) -> Result<Exemplar> {
+    Ok(Exemplar {
+        time_ns: exemplar.time_ns,
+        value: exemplar.value(),
+        trace_id: exemplar.trace_id.map(TraceId),
+        span_id: exemplar.span_id.map(SpanId),
+        attributes: attrs::decode(&exemplar.attributes)?,
+        point_time_ns: exemplar.point_time_ns,
+    })
+}
+
 fn spell_out(columns: &SeriesColumns<'_>, row: usize) -> Result<Series> {
     let identity = columns.identity(row)?;
     Ok(Series {
@@ -184,8 +221,8 @@ fn spell_out(columns: &SeriesColumns<'_>, row: usize) -> Result<Series> {
         temporality: identity.temporality,
         is_monotonic: identity.is_monotonic,
         service_name: text(columns, col::SERVICE_NAME, row).to_owned(),
-        resource: Resource::decode(identity.resource)?,
-        scope: Scope::decode(identity.scope)?,
+        resource: Arc::new(Resource::decode(identity.resource)?),
+        scope: Arc::new(Scope::decode(identity.scope)?),
         attributes: attrs::decode(identity.attributes)?,
         metadata: attrs::decode(columns.metadata.value(row))?,
     })

@@ -78,7 +78,7 @@ async fn searches_find_records() {
             assert_eq!(&numbers, expected, "{stage}: {search:?}");
         }
         let first = &pages(&harness, &with("ann")).await[0];
-        assert_eq!(first.body, text("user ann logged in"));
+        assert_eq!(first.body, Some(text("user ann logged in")));
         assert_eq!(first.attributes, attributes(&[("n", Value::Int(0))]));
         assert_eq!(first.resource.attributes[0].1, text("cart"));
         let time = TimeRange { start_ns: NOW_NS - 4 * MINUTE_NS, end_ns: NOW_NS + MINUTE_NS };

@@ -102,7 +102,7 @@ pub fn find_exemplars(
     context: &ScanContext,
 ) -> Result<(SeriesSet, Vec<(usize, Exemplar)>)> {
     let set = find_having(view, request, Having::Exemplars, context)?;
-    let exemplars = set.exemplars(context, rows_max)?;
+    let exemplars = set.exemplars(|exemplar| exemplar.time_ns, context, rows_max)?;
     Ok((set, exemplars))
 }
 
@@ -298,7 +298,23 @@ impl SeriesSet {
         Ok(PointReader { set: self, gathered, context: context.clone(), next: 0 })
     }
 
-    fn exemplars(&self, context: &ScanContext, rows_max: usize) -> Result<Vec<(usize, Exemplar)>> {
+    /// The exemplars that came with the points in the set's range, by series and time. More than
+    /// `rows_max` are an error.
+    pub fn exemplars_of_points(
+        &self,
+        context: &ScanContext,
+        rows_max: usize,
+    ) -> Result<Vec<(usize, Exemplar)>> {
+        self.exemplars(|exemplar| exemplar.point_time_ns, context, rows_max)
+    }
+
+    /// Exemplars of which the time that `time_of` names lies in the range.
+    fn exemplars(
+        &self,
+        time_of: fn(&Exemplar) -> i64,
+        context: &ScanContext,
+        rows_max: usize,
+    ) -> Result<Vec<(usize, Exemplar)>> {
         let heads = self.view.metrics.heads.iter().collect::<Vec<_>>();
         let tables = Tables::new(&heads);
         let gathered =
@@ -310,11 +326,12 @@ impl SeriesSet {
         }
         for rows in &self.segments {
             check(context)?;
-            if let Err(err) = rows.exemplars(&self.time, rows_max, &mut found) {
+            let wanted = |exemplar: &Exemplar| gather::holds(&self.time, time_of(exemplar));
+            if let Err(err) = rows.exemplars(wanted, rows_max, &mut found) {
                 leave_out(&rows.segment, err, context)?;
             }
         }
-        found.retain(|(_, exemplar)| gather::holds(&self.time, exemplar.time_ns));
+        found.retain(|(_, exemplar)| gather::holds(&self.time, time_of(exemplar)));
         found.sort_unstable();
         found.dedup();
         if found.len() > rows_max {
@@ -379,7 +396,7 @@ impl SegmentRows {
 
     fn exemplars(
         &self,
-        time: &TimeRange,
+        wanted: impl Fn(&Exemplar) -> bool,
         rows_max: usize,
         found: &mut Vec<(usize, Exemplar)>,
     ) -> Result<()> {
@@ -388,7 +405,7 @@ impl SegmentRows {
             stream.skip_to(*own);
             while let Some(series) = stream.peek()?.filter(|series| series <= own) {
                 let Some(exemplar) = stream.pop() else { break };
-                if series == *own && gather::holds(time, exemplar.time_ns) {
+                if series == *own && wanted(&exemplar) {
                     found.push((*global as usize, exemplar));
                 }
                 // Segments may repeat exemplars, so the limit is only exact at the end.

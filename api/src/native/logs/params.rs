@@ -50,13 +50,16 @@ pub struct LogsParams {
     limit: Option<u64>,
     /// `next_cursor` of the page before, with the other parameters unchanged.
     cursor: Option<String>,
+    /// `json` for the API's own JSON, `otlp` for OTLP: JSON, or protobuf by `Accept`.
+    #[param(example = "otlp")]
+    format: Option<String>,
 }
 
 /// The search that the parameters describe; `of_trace` is the trace of the path, if there is one.
 pub fn log_search(params: &Params, of_trace: Option<TraceId>, now_ns: i64) -> Result<LogSearch> {
     let known = [
         "query", "filter", "service", "severity", "span_id", "start", "end", "order", "limit",
-        "cursor", "trace_id",
+        "cursor", "format", "trace_id",
     ];
     let taken = if of_trace.is_some() { known.len() - 1 } else { known.len() };
     params.allow(&known[..taken])?;

@@ -88,7 +88,7 @@ impl From<query::LogRecord> for LogRecord {
             observed_time: record.observed_time_ns,
             severity_number: record.severity_number,
             severity_text: record.severity_text,
-            body: record.body,
+            body: record.body.unwrap_or_default(),
             event_name: record.event_name,
             trace_id: record.trace_id,
             span_id: record.span_id,

@@ -36,6 +36,29 @@ pub struct MetricParams {
     limit: Option<u64>,
 }
 
+/// What a question about points may say beside [`MetricParams`].
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code)] // documentation for OpenAPI: `form` reads the parameter
+pub struct FormatParam {
+    /// `json` for the API's own JSON, `otlp` for OTLP: JSON, or protobuf by `Accept`.
+    #[param(example = "otlp")]
+    format: Option<String>,
+}
+
+/// The parameters of [`MetricParams`], and last that of [`FormatParam`].
+const KNOWN: [&str; 6] = ["service", "filter", "start", "end", "limit", "format"];
+
+/// An error if there is a parameter that [`MetricParams`] does not list.
+pub fn check_params(params: &Params) -> Result<()> {
+    params.allow(&KNOWN[..KNOWN.len() - 1])
+}
+
+/// The same where a form may be chosen.
+pub fn check_params_with_format(params: &Params) -> Result<()> {
+    params.allow(&KNOWN)
+}
+
 /// The question that the parameters describe, about one metric or all.
 pub fn metric_query(
     params: &Params,
@@ -44,7 +67,6 @@ pub fn metric_query(
     limit_default: usize,
     limit_max: usize,
 ) -> Result<MetricQuery> {
-    params.allow(&["service", "filter", "start", "end", "limit"])?;
     let mut filters = parse_filters(Signal::Metrics, params.all("filter"))?;
     let services: Vec<Operand> = params.list("service").into_iter().map(Operand::Text).collect();
     if !services.is_empty() {

@@ -4,14 +4,19 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use serde::Serialize;
 use throughline_query::metrics::{MetricQuery, POINTS_MAX, SERIES_MAX};
 
+use super::super::form::{Form, OtlpAnswer, bytes, form, respond, write_as};
 use super::super::params::Params;
-use super::params::{MetricParams, metric_query};
+use super::params::{
+    FormatParam, MetricParams, check_params, check_params_with_format, metric_query,
+};
 use super::wire::{ExemplarList, MetricList, PointList, SeriesList};
 use crate::error::{ApiError, Problem, Result};
+use crate::otlp;
 use crate::state::{ApiState, asker};
 
 const SERIES_DEFAULT: usize = 1_000;
@@ -41,6 +46,7 @@ pub fn routes() -> Router<ApiState> {
     )
 )]
 pub async fn list(State(state): State<ApiState>, params: Params) -> Result<Json<MetricList>> {
+    check_params(&params)?;
     let now_ns = state.clock.now_ns();
     let query = metric_query(&params, None, now_ns, SERIES_DEFAULT, SERIES_MAX)?;
     let (ctx, _guard) = asker();
@@ -67,6 +73,7 @@ pub async fn series(
     Path(name): Path<String>,
     params: Params,
 ) -> Result<Json<SeriesList>> {
+    check_params(&params)?;
     let now_ns = state.clock.now_ns();
     let query = metric_query(&params, Some(&name), now_ns, SERIES_DEFAULT, SERIES_MAX)?;
     let (ctx, _guard) = asker();
@@ -74,6 +81,10 @@ pub async fn series(
 }
 
 /// The raw points of a metric by series.
+///
+/// With `format=otlp`, or protobuf by `Accept`, as OTLP (`{"resourceMetrics": […]}`, `MetricsData`) with
+/// the exemplars that came with the points: what was sent comes back, field by field. The header
+/// `throughline-partial` then names the segments that could not be read.
 #[utoipa::path(
     get,
     path = "/api/v1/metrics/{name}/points",
@@ -82,22 +93,46 @@ pub async fn series(
     params(
         ("name" = String, Path, description = "The metric's name", example = "http.server.request.duration"),
         MetricParams,
+        FormatParam,
     ),
     responses(
-        (status = 200, description = "The points", body = PointList),
+        (status = 200, description = "The points", content(
+            (PointList = "application/json"),
+            (Vec<u8> = "application/x-protobuf"),
+        )),
         (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 406, description = "No accepted form is offered", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "There are more points than the limit", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub async fn points(
     State(state): State<ApiState>,
     Path(name): Path<String>,
+    headers: HeaderMap,
     params: Params,
 ) -> Result<Response> {
+    check_params_with_format(&params)?;
+    let form = form(&headers, &params)?;
     let query = points_query(&state, &name, &params)?;
     let (ctx, _guard) = asker();
-    let found = state.engine.metric_points(&query, &ctx).await?;
-    write(&state, move || PointList::from(found)).await
+    let Form::Otlp(form) = form else {
+        let found = state.engine.metric_points(&query, &ctx).await?;
+        return write(&state, move || PointList::from(found)).await;
+    };
+    let found = state.engine.metric_points_with_exemplars(&query, &ctx).await?;
+    let points = found.series.iter().map(|one| one.numbers.len() + one.histograms.len());
+    let answer =
+        OtlpAnswer { items: points.sum(), partial: found.stats.scan.partial, next_cursor: None };
+    let series = found.series;
+    let write = move |form| {
+        let groups = otlp::group_series(&series);
+        write_as(
+            form,
+            || otlp::json::write_metrics(&groups),
+            || bytes(&otlp::proto::metrics_data(&groups)),
+        )
+    };
+    respond(&state.tracker, form, answer, write).await
 }
 
 /// The exemplars of a metric by series.
@@ -121,6 +156,7 @@ pub async fn exemplars(
     Path(name): Path<String>,
     params: Params,
 ) -> Result<Response> {
+    check_params(&params)?;
     let query = points_query(&state, &name, &params)?;
     let (ctx, _guard) = asker();
     let found = state.engine.metric_exemplars(&query, &ctx).await?;

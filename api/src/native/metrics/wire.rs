@@ -171,8 +171,8 @@ impl From<query::Series> for Series {
             is_monotonic: series.is_monotonic,
             service_name: series.service_name,
             attributes: series.attributes,
-            resource_attributes: series.resource.attributes,
-            scope: series.scope.into(),
+            resource_attributes: series.resource.attributes.clone(),
+            scope: series.scope.as_ref().clone().into(),
             metadata: series.metadata,
         }
     }

@@ -1,16 +1,14 @@
 //! The handlers of traces.
 
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::get;
 use axum::{Json, Router};
-use http::header::{CONTENT_TYPE, VARY};
-use http::{HeaderMap, HeaderName, HeaderValue};
-use throughline_query::traces::TraceResult;
-use tokio_util::task::TaskTracker;
+use http::HeaderMap;
 
-use super::super::accept::negotiate;
+use super::super::form::{OtlpAnswer, bytes, form, otlp_form, respond, write_as};
 use super::super::logs::params::{LogsParams, log_search};
+use super::super::logs::routes::page_response;
 use super::super::logs::wire::LogPage;
 use super::super::params::Params;
 use super::params::{TraceParams, TraceSearchParams, hint, trace_id, trace_search};
@@ -19,11 +17,6 @@ use crate::error::{ApiError, Problem, Result};
 use crate::otlp;
 use crate::state::{ApiState, asker};
 
-/// Names segments whose spans the answer lacks.
-const PARTIAL: HeaderName = HeaderName::from_static("throughline-partial");
-/// Traces of up to this many spans are written where they are; larger ones off the async workers.
-const INLINE_SPANS_MAX: usize = 200;
-
 /// The routes of traces.
 pub fn routes() -> Router<ApiState> {
     Router::new()
@@ -31,18 +24,6 @@ pub fn routes() -> Router<ApiState> {
         .route("/api/v1/traces/{trace_id}", get(trace))
         .route("/api/v1/traces/{trace_id}/logs", get(logs))
 }
-
-#[derive(Clone, Copy)]
-enum Form {
-    Json,
-    Protobuf(&'static str),
-}
-
-const FORMS: [(&str, Form); 3] = [
-    ("application/json", Form::Json),
-    ("application/x-protobuf", Form::Protobuf("application/x-protobuf")),
-    ("application/protobuf", Form::Protobuf("application/protobuf")),
-];
 
 /// Traces that have a span that meets every condition, newest first.
 #[utoipa::path(
@@ -94,7 +75,7 @@ pub async fn trace(
     headers: HeaderMap,
     params: Params,
 ) -> Result<Response> {
-    let form = negotiate(&headers, &FORMS)?;
+    let form = otlp_form(&headers)?;
     let id = trace_id(&id)?;
     let hint = hint(&params, state.clock.now_ns())?;
     let (ctx, _guard) = asker();
@@ -103,41 +84,26 @@ pub async fn trace(
         let text = id.to_string();
         return Err(ApiError::not_found("trace_id", &text, format!("there is no trace '{text}'")));
     };
-    respond(&state.tracker, found, form).await
-}
-
-async fn respond(tracker: &TaskTracker, found: TraceResult, form: Form) -> Result<Response> {
-    let TraceResult { spans, stats } = found;
-    let write = move || {
-        let groups = otlp::group(&spans);
-        match form {
-            Form::Json => otlp::json::write(&groups).map_err(|err| {
-                ApiError::internal(format!("a trace cannot be written as JSON: {err}"))
-            }),
-            Form::Protobuf(_) => Ok(otlp::proto::write(&groups)),
-        }
+    let answer = OtlpAnswer {
+        items: found.spans.len(),
+        partial: found.stats.scan.partial,
+        next_cursor: None,
     };
-    let body = if stats.rows as usize <= INLINE_SPANS_MAX {
-        write()?
-    } else {
-        let written = tracker.spawn_blocking(write).await;
-        written.map_err(|err| ApiError::internal(format!("writing a trace: {err}")))??
+    let spans = found.spans;
+    let write = move |form| {
+        let groups = otlp::group_spans(&spans);
+        write_as(
+            form,
+            || otlp::json::write_spans(&groups),
+            || bytes(&otlp::proto::traces_data(&groups)),
+        )
     };
-    let media_type = match form {
-        Form::Json => "application/json",
-        Form::Protobuf(name) => name,
-    };
-    let mut response = ([(CONTENT_TYPE, media_type), (VARY, "accept")], body).into_response();
-    let partial = stats.scan.partial.join(",");
-    if let Ok(names) = HeaderValue::from_str(&partial)
-        && !partial.is_empty()
-    {
-        response.headers_mut().insert(PARTIAL, names);
-    }
-    Ok(response)
+    respond(&state.tracker, form, answer, write).await
 }
 
 /// The log records of a trace, oldest first unless `order` says otherwise.
+///
+/// The forms are those of log search.
 #[utoipa::path(
     get,
     path = "/api/v1/traces/{trace_id}/logs",
@@ -148,18 +114,24 @@ async fn respond(tracker: &TaskTracker, found: TraceResult, form: Form) -> Resul
         LogsParams,
     ),
     responses(
-        (status = 200, description = "A page of log records", body = LogPage),
+        (status = 200, description = "A page of log records", content(
+            (LogPage = "application/json"),
+            (Vec<u8> = "application/x-protobuf"),
+        )),
         (status = 400, description = "A parameter is wrong", body = Problem, content_type = "application/problem+json"),
+        (status = 406, description = "No accepted form is offered", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub async fn logs(
     State(state): State<ApiState>,
     Path(id): Path<String>,
+    headers: HeaderMap,
     params: Params,
-) -> Result<Json<LogPage>> {
+) -> Result<Response> {
+    let form = form(&headers, &params)?;
     let id = trace_id(&id)?;
     let search = log_search(&params, Some(id), state.clock.now_ns())?;
     let (ctx, _guard) = asker();
     let page = state.engine.search_logs(&search, &ctx).await?;
-    Ok(Json(page.into()))
+    page_response(&state, form, page).await
 }

@@ -2,7 +2,7 @@
 
 use throughline_model::Result;
 use throughline_model::batch::{Batch, Decoded};
-use throughline_model::log_record::{LogBatchBuilder, LogFields};
+use throughline_model::log_record::{LogBatchBuilder, LogFields, TimeSource};
 
 use super::common::{AttributePusher, Part, Refusals, Verdict, check_items, put_any_value, walk};
 use super::wire::{Fields, Pieces};
@@ -57,8 +57,11 @@ impl Decoder {
         let time = verdict.time("time_unix_nano", raw.time);
         let observed = verdict.time("observed_time_unix_nano", raw.observed_time);
         raw.fields.observed_time_ns = observed;
-        raw.fields.time_ns =
-            [time, observed].into_iter().find(|t| *t != 0).unwrap_or(self.received_at_ns);
+        (raw.fields.time_ns, raw.fields.time_source) = match (time, observed) {
+            (0, 0) => (self.received_at_ns, TimeSource::Received),
+            (0, observed) => (observed, TimeSource::Observed),
+            (time, _) => (time, TimeSource::Event),
+        };
         self.body.clear();
         if let Some(pieces) = &raw.body {
             put_any_value(&mut self.body, pieces.as_slice(), 0, &mut verdict)?;

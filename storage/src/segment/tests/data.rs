@@ -6,7 +6,7 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::TimestampNanosecondType;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
-use throughline_model::log_record::{LogBatchBuilder, LogFields};
+use throughline_model::log_record::{LogBatchBuilder, LogFields, TimeSource};
 use throughline_model::origin::{Resource, Scope, put_event, put_link};
 use throughline_model::schema::col;
 use throughline_model::span::{
@@ -202,6 +202,7 @@ pub(crate) fn random_logs(
             let trace = rng.random_ratio(2, 3).then(|| [rng.random_range(1..20); 16]);
             let fields = LogFields {
                 time_ns: start_ns + rng.random_range(0..20 * 60_000_000_000),
+                time_source: [TimeSource::Event, TimeSource::Observed][rng.random_range(0..2)],
                 observed_time_ns: rng.random_range(0..2),
                 severity_number: rng.random_range(0..25),
                 severity_text: ["", "INFO"][rng.random_range(0..2)],
