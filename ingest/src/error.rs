@@ -12,6 +12,8 @@ pub enum ErrorKind {
     Unsupported,
     /// No room now: send it again, later.
     Overloaded,
+    /// The tenant sends more than its share: send it again, later.
+    Quota,
     /// The server is not taking requests: send it again, later.
     Unavailable,
     /// The body came too slowly.
@@ -22,11 +24,12 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// All kinds, in the order of their declaration.
-    pub const ALL: [ErrorKind; 7] = [
+    pub const ALL: [ErrorKind; 8] = [
         ErrorKind::Malformed,
         ErrorKind::TooLarge,
         ErrorKind::Unsupported,
         ErrorKind::Overloaded,
+        ErrorKind::Quota,
         ErrorKind::Unavailable,
         ErrorKind::Timeout,
         ErrorKind::Internal,
@@ -39,16 +42,18 @@ impl ErrorKind {
             ErrorKind::TooLarge => "too_large",
             ErrorKind::Unsupported => "unsupported",
             ErrorKind::Overloaded => "overloaded",
+            ErrorKind::Quota => "quota",
             ErrorKind::Unavailable => "unavailable",
             ErrorKind::Timeout => "timeout",
             ErrorKind::Internal => "internal",
         }
     }
 
-    /// After how many seconds the sender should try again; `None` if it should not.
-    pub fn retry_after_s(self) -> Option<u64> {
+    /// After how many seconds the sender should try again, where the error does not say; `None` if it
+    /// should not.
+    fn retry_after_s(self) -> Option<u64> {
         match self {
-            ErrorKind::Overloaded => Some(1),
+            ErrorKind::Overloaded | ErrorKind::Quota => Some(1),
             ErrorKind::Unavailable => Some(5),
             _ => None,
         }
@@ -61,6 +66,7 @@ impl ErrorKind {
 pub struct Error {
     kind: ErrorKind,
     message: String,
+    retry_after_s: Option<u64>,
 }
 
 /// The crate's result.
@@ -69,7 +75,13 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     /// An error of the given kind.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: message.into(), retry_after_s: kind.retry_after_s() }
+    }
+
+    /// Says when to come back.
+    pub fn with_retry_after_s(mut self, seconds: u64) -> Self {
+        self.retry_after_s = Some(seconds);
+        self
     }
 
     /// A body that does not follow its format.
@@ -85,6 +97,11 @@ impl Error {
     /// What the sender should do.
     pub fn kind(&self) -> ErrorKind {
         self.kind
+    }
+
+    /// After how many seconds the sender should try again; `None` if it should not.
+    pub fn retry_after_s(&self) -> Option<u64> {
+        self.retry_after_s
     }
 }
 

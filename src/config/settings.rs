@@ -86,6 +86,13 @@ settings! {
     /// Origins whose browsers may export; `*` for any.
     "otlp.cors_origins" otlp_cors_origins: Vec<String> = "*";
 
+    /// Bytes a second, inflated, that a tenant may send over time; 0 for no limit. Beyond it 429,
+    /// RESOURCE_EXHAUSTED, and when to come back. Repeated requests cost nothing.
+    "ingest.tenant_bytes_per_second" ingest_tenant_bytes_per_second: ByteSize = "0";
+    /// Bytes that a tenant which was silent may send at once. A request is admitted while anything of
+    /// this is left, whatever its size, and those after it wait the longer.
+    "ingest.tenant_burst_bytes" ingest_tenant_burst_bytes: ByteSize = "64MiB";
+
     /// PEM file with the certificate chain. Set both files, and every port speaks TLS.
     "tls.certificate_file" tls_certificate_file: Option<PathBuf> = "";
     /// PEM file with the private key.

@@ -56,6 +56,8 @@ pub fn ingest(settings: &Settings) -> IngestLimits {
         inflate_ratio_max: settings.otlp_inflate_ratio_max,
         body_pause_ms_max: milliseconds(settings.otlp_pause_timeout),
         body_ms_max: milliseconds(settings.otlp_request_timeout),
+        tenant_bytes_per_second: settings.ingest_tenant_bytes_per_second.0,
+        tenant_burst_bytes: settings.ingest_tenant_burst_bytes.0,
         cors_origins: settings.otlp_cors_origins.clone(),
     }
 }

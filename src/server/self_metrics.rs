@@ -104,6 +104,12 @@ impl SelfMetrics {
             .collect();
         let points = refused.iter().map(|(labels, number)| (&labels[..], *number as f64));
         page.counter("throughline_ingest_refused", "Requests refused, by kind.", points);
+        let quota = self.ingester.quota();
+        let refused = quota.refused_bytes() as f64;
+        let help = "Inflated bytes refused since a tenant was over its limit.";
+        page.counter("throughline_ingest_quota_refused_bytes", help, [(NO_LABELS, refused)]);
+        let tenants = quota.tenants() as f64;
+        page.gauge("throughline_ingest_tenants", "Tenants limited.", [(NO_LABELS, tenants)]);
         let bounds: Vec<f64> = DURATION_BOUNDS_MS.iter().map(|ms| *ms as f64 / 1e3).collect();
         let name = "throughline_ingest_duration_seconds";
         page.histogram(name, "Time from a request's head to its acknowledgement.");

@@ -5,4 +5,5 @@ mod examples;
 mod fields;
 mod lifecycle;
 mod otlp_http;
+mod quota;
 mod tls;

@@ -20,6 +20,10 @@ pub struct IngestLimits {
     pub body_pause_ms_max: u64,
     /// How long a client may take to send a body.
     pub body_ms_max: u64,
+    /// Inflated bytes a second that a tenant may send over time; zero for no limit.
+    pub tenant_bytes_per_second: u64,
+    /// Inflated bytes that a tenant which was silent may send at once.
+    pub tenant_burst_bytes: u64,
     /// Origins whose browsers may export (`*` for any). Credentials are never allowed.
     pub cors_origins: Vec<String>,
 }
@@ -34,6 +38,8 @@ impl Default for IngestLimits {
             inflate_ratio_max: 1_000,
             body_pause_ms_max: 10_000,
             body_ms_max: 60_000,
+            tenant_bytes_per_second: 0,
+            tenant_burst_bytes: 64 << 20,
             cors_origins: vec!["*".to_owned()],
         }
     }

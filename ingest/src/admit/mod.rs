@@ -2,12 +2,13 @@
 //!
 //! ```text
 //! permit in bytes → (body read) → inflate, capped → hash → known? answer as before
-//!                                → decode to columns → WAL, group commit, head → answer
+//!                                → pay from the tenant's share → decode to columns → WAL, group commit, head → answer
 //! ```
 
 mod inflate;
 mod limits;
 mod permit;
+mod quota;
 mod stats;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use tokio_util::task::TaskTracker;
 pub use inflate::{InflateLimits, REPLAY_LIMITS, inflate};
 pub use limits::IngestLimits;
 pub use permit::{Permit, Room};
+pub use quota::Quota;
 pub use stats::{Acknowledged, DURATION_BOUNDS_MS, IngestStats, SignalCounts};
 
 use crate::otlp;
@@ -63,6 +65,7 @@ struct Shared {
     clock: Arc<dyn Clock>,
     tracker: TaskTracker,
     room: Room,
+    quota: Quota,
     stats: IngestStats,
     tenant: Arc<str>,
     serving: AtomicBool,
@@ -83,12 +86,14 @@ impl Ingester {
             limits.waiting_requests_max,
             waiting_max,
         );
+        let quota = Quota::new(limits.tenant_bytes_per_second, limits.tenant_burst_bytes);
         let shared = Shared {
             store,
             limits,
             clock,
             tracker,
             room,
+            quota,
             stats: IngestStats::default(),
             tenant: DEFAULT_TENANT.into(),
             serving: AtomicBool::new(true),
@@ -110,6 +115,11 @@ impl Ingester {
     /// Room for bodies: what is taken, who waits.
     pub fn room(&self) -> &Room {
         &self.shared.room
+    }
+
+    /// The tenants' shares.
+    pub fn quota(&self) -> &Quota {
+        &self.shared.quota
     }
 
     pub(crate) fn health(&self) -> &otlp::grpc::Health {
@@ -191,7 +201,8 @@ impl Ingester {
             }
             Claim::New(ticket) => ticket,
         };
-        let received_at_ns = shared.clock.now_ns();
+        let (received_at_ns, inflated_bytes) = (shared.clock.now_ns(), inflated.len());
+        shared.quota.pay(&shared.tenant, inflated_bytes, received_at_ns)?;
         let decoded = self
             .off_workers(inflated.len(), move || {
                 otlp::decode_inflated(signal, format, &inflated, received_at_ns)
@@ -207,8 +218,14 @@ impl Ingester {
         let tenant = shared.tenant.clone();
         let record =
             WalRecord { signal, tenant, format, encoding, received_at_ns, body_hash, body };
-        let reply = shared.store.append(ticket, record, decoded).await?;
-        Ok((reply, acknowledged))
+        match shared.store.append(ticket, record, decoded).await {
+            Ok(reply) => Ok((reply, acknowledged)),
+            Err(err) => {
+                // It will come again, and pay again.
+                shared.quota.refund(&shared.tenant, inflated_bytes, shared.clock.now_ns());
+                Err(err.into())
+            }
+        }
     }
 
     /// Inflates a body. The permit travels to where that happens, and back.

@@ -1,8 +1,8 @@
 //! OTLP over HTTP: `POST /v1/traces`, `/v1/logs`, `/v1/metrics`, in protobuf and JSON.
 //!
-//! Every answer is in the request's own encoding; a refusal is a `google.rpc.Status`. Only 503 (and
-//! Retry-After with it) asks for a repetition: anything that would be refused again gets a status
-//! that OTLP senders do not repeat.
+//! Every answer is in the request's own encoding; a refusal is a `google.rpc.Status`. Only 429 and 503
+//! (with Retry-After, and RetryInfo in the status) ask for a repetition: anything that would be
+//! refused again gets a status that OTLP senders do not repeat.
 
 use axum::Router;
 use axum::body::Body;
@@ -149,12 +149,16 @@ fn refusal(format: Format, err: &Error) -> Response {
         ErrorKind::Malformed => StatusCode::BAD_REQUEST,
         ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorKind::Unsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        ErrorKind::Quota => StatusCode::TOO_MANY_REQUESTS,
         ErrorKind::Overloaded | ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         ErrorKind::Timeout => StatusCode::REQUEST_TIMEOUT,
         ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     };
-    let mut response = refuse(format, status, reply::code(err.kind()), &err.to_string());
-    if let Some(seconds) = err.kind().retry_after_s() {
+    let retry_after_s = err.retry_after_s();
+    let code = reply::code(err.kind());
+    let body = reply::status(format, code, &err.to_string(), retry_after_s);
+    let mut response = respond(status, format, body);
+    if let Some(seconds) = retry_after_s {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
@@ -176,7 +180,7 @@ async fn not_found(uri: Uri, headers: HeaderMap) -> Response {
 }
 
 fn refuse(format: Format, status: StatusCode, code: Code, message: &str) -> Response {
-    respond(status, format, reply::status(format, code, message))
+    respond(status, format, reply::status(format, code, message, None))
 }
 
 fn respond(status: StatusCode, format: Format, body: Vec<u8>) -> Response {

@@ -13,6 +13,8 @@ use throughline_storage::{Format, Reply};
 
 use crate::{Error, ErrorKind};
 
+const RETRY_INFO: &str = "type.googleapis.com/google.rpc.RetryInfo";
+
 /// The codes of `google.rpc.Code` that we use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
@@ -33,7 +35,7 @@ pub enum Code {
 pub fn code(kind: ErrorKind) -> Code {
     match kind {
         ErrorKind::Malformed => Code::InvalidArgument,
-        ErrorKind::TooLarge => Code::ResourceExhausted,
+        ErrorKind::TooLarge | ErrorKind::Quota => Code::ResourceExhausted,
         ErrorKind::Unsupported => Code::Unimplemented,
         ErrorKind::Overloaded | ErrorKind::Unavailable => Code::Unavailable,
         ErrorKind::Timeout => Code::DeadlineExceeded,
@@ -73,19 +75,24 @@ pub fn export_response(format: Format, signal: Signal, reply: &Reply) -> Vec<u8>
     }
 }
 
-/// The body of a refusal over HTTP.
-pub fn status(format: Format, code: Code, message: &str) -> Vec<u8> {
+/// The body of a refusal over HTTP: with RetryInfo where a retry is welcome.
+pub fn status(format: Format, code: Code, message: &str, retry_after_s: Option<u64>) -> Vec<u8> {
     match format {
-        Format::OtlpProtobuf => status_protobuf(code, message, None),
+        Format::OtlpProtobuf => status_protobuf(code, message, retry_after_s),
         Format::OtlpJson => {
-            json!({ "code": code as i32, "message": message }).to_string().into_bytes()
+            let mut status = json!({ "code": code as i32, "message": message });
+            if let Some(seconds) = retry_after_s {
+                let delay = format!("{seconds}s");
+                status["details"] = json!([{ "@type": RETRY_INFO, "retryDelay": delay }]);
+            }
+            status.to_string().into_bytes()
         }
     }
 }
 
 /// A `google.rpc.Status` for `grpc-status-details-bin`: with RetryInfo where a retry is welcome.
 pub fn status_details(error: &Error) -> Vec<u8> {
-    status_protobuf(code(error.kind()), &error.to_string(), error.kind().retry_after_s())
+    status_protobuf(code(error.kind()), &error.to_string(), error.retry_after_s())
 }
 
 fn status_protobuf(code: Code, message: &str, retry_after_s: Option<u64>) -> Vec<u8> {
@@ -95,7 +102,7 @@ fn status_protobuf(code: Code, message: &str, retry_after_s: Option<u64>) -> Vec
     if let Some(seconds) = retry_after_s {
         out.push(key(3, 2));
         put_nested(&mut out, |out| {
-            put_text(out, 1, "type.googleapis.com/google.rpc.RetryInfo");
+            put_text(out, 1, RETRY_INFO);
             out.push(key(2, 2));
             put_nested(out, |out| {
                 out.push(key(1, 2));

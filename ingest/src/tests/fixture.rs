@@ -29,6 +29,7 @@ pub const NOW_NS: i64 = 1_795_176_000_000_000_000;
 pub struct Fixture {
     pub ingester: Ingester,
     pub store: Store,
+    pub clock: ManualClock,
     stop: CancellationToken,
     _folder: tempfile::TempDir,
 }
@@ -57,8 +58,9 @@ impl Fixture {
         let store = Store::open(options, clock.clone(), decode, tracker.clone(), stop.clone())
             .await
             .expect("opens");
-        let ingester = Ingester::new(store.clone(), limits, clock, tracker);
-        Self { ingester, store, stop, _folder: folder }
+        let ingester = Ingester::new(store.clone(), limits, clock.clone(), tracker);
+        let clock = clock.as_ref().clone();
+        Self { ingester, store, clock, stop, _folder: folder }
     }
 
     /// Items of the signal that readers see.

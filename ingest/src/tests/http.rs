@@ -316,6 +316,47 @@ async fn overload_and_shutdown_ask_for_a_retry() {
 }
 
 #[tokio::test]
+async fn a_tenant_over_its_share_is_told_when_to_come_back() {
+    let limits = IngestLimits { tenant_bytes_per_second: 10, tenant_burst_bytes: 1, ..limits() };
+    let fixture = Fixture::with(limits).await;
+    let ingester = &fixture.ingester;
+    // Larger than the burst, and yet admitted.
+    let first = post(ingester, "/v1/logs", PROTOBUF, "", request(Signal::Logs, 1)).await;
+    assert_eq!(first.status, StatusCode::OK);
+    for content_type in [PROTOBUF, JSON] {
+        let body = match content_type {
+            JSON => request_json(Signal::Logs, 2),
+            _ => request(Signal::Logs, 2),
+        };
+        let answer = post(ingester, "/v1/logs", content_type, "", body.clone()).await;
+        assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS, "{content_type}");
+        let wait_s: i64 =
+            answer.headers[RETRY_AFTER].to_str().expect("text").parse().expect("seconds");
+        let (code, message) = answer.refusal(content_type);
+        assert_eq!(code, 8);
+        assert!(
+            message.contains("'default'") && message.contains("10 bytes a second"),
+            "{message}"
+        );
+        let body_text = String::from_utf8_lossy(&answer.body);
+        assert!(body_text.contains("type.googleapis.com/google.rpc.RetryInfo"), "{body_text}");
+        // A repeated request costs nothing, however often it comes.
+        let again = post(ingester, "/v1/logs", PROTOBUF, "", request(Signal::Logs, 1)).await;
+        assert_eq!(again.status, StatusCode::OK);
+        fixture.clock.advance_ns((wait_s - 1) * throughline_model::time::SECOND_NS);
+        let early = post(ingester, "/v1/logs", content_type, "", body.clone()).await;
+        assert_eq!(early.headers[RETRY_AFTER], "1");
+        fixture.clock.advance_ns(throughline_model::time::SECOND_NS);
+        let in_time = post(ingester, "/v1/logs", content_type, "", body).await;
+        assert_eq!(in_time.status, StatusCode::OK, "{content_type}");
+    }
+    let counts = ingester.stats().snapshot();
+    let refused = &counts.iter().find(|c| c.signal == Signal::Logs).expect("counted").refused;
+    assert!(refused.contains(&(ErrorKind::Quota, 4)), "{refused:?}");
+    assert!(ingester.quota().refused_bytes() > 0);
+}
+
+#[tokio::test]
 async fn browsers_may_export() {
     let preflight = || {
         http::Request::builder()
