@@ -9,6 +9,7 @@
 //! ```
 
 use std::future::ready;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -35,10 +36,20 @@ use crate::{Error, ErrorKind, Result};
 
 const PREFIX_BYTES: usize = 5;
 const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 const GRPC_STATUS_DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
+/// Hours, minutes, seconds, milli-, micro- and nanoseconds.
+const TIMEOUT_UNITS_NS: [(&str, u64); 6] = [
+    ("H", 3_600_000_000_000),
+    ("M", 60_000_000_000),
+    ("S", 1_000_000_000),
+    ("m", 1_000_000),
+    ("u", 1_000),
+    ("n", 1),
+];
 const ENCODINGS: HeaderValue = HeaderValue::from_static("identity,gzip,zstd,deflate");
 
 fn service(signal: Signal) -> &'static str {
@@ -93,7 +104,7 @@ async fn export(ingester: Ingester, signal: Signal, request: http::Request<Body>
         *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         return response;
     }
-    match take(&ingester, signal, request).await {
+    match take_in_time(&ingester, signal, request).await {
         Ok(reply) => success(signal, &reply),
         Err(err) => {
             ingester.stats().refused(signal, err.kind());
@@ -110,6 +121,41 @@ fn is_grpc(headers: &HeaderMap) -> bool {
         Some("" | "+proto") => true,
         Some(_) | None => false,
     }
+}
+
+/// Takes a request within the time that its sender gives it. What was begun by then is finished, and the
+/// request's repetition gets its answer.
+async fn take_in_time(
+    ingester: &Ingester,
+    signal: Signal,
+    request: http::Request<Body>,
+) -> Result<Reply> {
+    let Some(wait) = timeout(request.headers())? else {
+        return take(ingester, signal, request).await;
+    };
+    match tokio::time::timeout(wait, take(ingester, signal, request)).await {
+        Ok(taken) => taken,
+        Err(_) => Err(Error::new(
+            ErrorKind::Timeout,
+            format!("the request's own grpc-timeout of {} ms passed", wait.as_millis()),
+        )),
+    }
+}
+
+/// How long the sender waits, if it says: at most eight digits and a unit.
+fn timeout(headers: &HeaderMap) -> Result<Option<Duration>> {
+    let Some(value) = headers.get(GRPC_TIMEOUT) else { return Ok(None) };
+    let parsed = value.to_str().ok().and_then(|text| {
+        let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+        let unit_ns = TIMEOUT_UNITS_NS.iter().find(|(name, _)| *name == unit)?.1;
+        let plain = digits.len() <= 8 && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let number = plain.then(|| digits.parse::<u64>().ok())??;
+        Some(Duration::from_nanos(number.saturating_mul(unit_ns)))
+    });
+    parsed.map(Some).ok_or_else(|| {
+        let text = String::from_utf8_lossy(value.as_bytes());
+        Error::malformed(format!("grpc-timeout '{text}' is no number with a unit"))
+    })
 }
 
 async fn take(ingester: &Ingester, signal: Signal, request: http::Request<Body>) -> Result<Reply> {

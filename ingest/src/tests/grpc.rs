@@ -199,6 +199,61 @@ async fn overload_carries_retry_info() {
     assert_eq!(send(&fixture.ingester, TRACES, "", body).await.code(), 0);
 }
 
+#[tokio::test]
+async fn a_tenant_over_its_share_is_told_when_to_come_back() {
+    let limits = IngestLimits { tenant_bytes_per_second: 10, tenant_burst_bytes: 1, ..limits() };
+    let fixture = Fixture::with(limits).await;
+    let first = frame(0, &request(Signal::Traces, 1));
+    let second = frame(0, &request(Signal::Traces, 3));
+    assert_eq!(send(&fixture.ingester, TRACES, "", first.clone()).await.code(), 0);
+    let details = send(&fixture.ingester, TRACES, "", second.clone()).await.details();
+    assert_eq!(details.code, 8);
+    assert!(details.message.contains("'default'") && details.message.contains("10 bytes a second"));
+    let retry_info = details.details[0].retry_info.clone().expect("there");
+    let wait_s = retry_info.retry_delay.expect("there").seconds;
+    assert!(wait_s > 1);
+    // The first again costs nothing, and is answered.
+    assert_eq!(send(&fixture.ingester, TRACES, "", first).await.code(), 0);
+    fixture.clock.advance_ns(wait_s * throughline_model::time::SECOND_NS);
+    assert_eq!(send(&fixture.ingester, TRACES, "", second).await.code(), 0);
+    assert_eq!(fixture.rows(Signal::Traces), 4);
+}
+
+#[tokio::test]
+async fn the_senders_own_timeout_holds() {
+    let fixture = Fixture::new().await;
+    let post = |timeout: &'static str, body: Body| {
+        let request = http::Request::post(TRACES)
+            .header("content-type", "application/grpc")
+            .header("grpc-timeout", timeout);
+        let routes = grpc_routes(fixture.ingester.clone());
+        async move {
+            let response = routes.oneshot(request.body(body).expect("valid")).await;
+            let response = response.expect("infallible");
+            let (head, body) = response.into_parts();
+            let body = body.collect().await.expect("in memory");
+            let trailers = body.trailers().cloned();
+            Answer { headers: head.headers, message: body.to_bytes(), trailers }
+        }
+    };
+    let whole = frame(0, &request(Signal::Traces, 1));
+    for timeout in ["10S", "99999999H", "1M", "10000m"] {
+        assert_eq!(post(timeout, whole.clone().into()).await.code(), 0, "{timeout}");
+    }
+    // A body that never ends.
+    let begun = futures::stream::iter([Ok::<_, std::io::Error>(whole.slice(..20))]);
+    let endless = futures::StreamExt::chain(begun, futures::stream::pending());
+    let late = post("5000u", Body::from_stream(endless)).await;
+    assert_eq!(late.details().code, 4);
+    assert!(late.details().message.contains("5 ms"), "{}", late.details().message);
+    assert_eq!(fixture.ingester.room().bytes_taken(), 0);
+    for wrong in ["", "S", "10", "10 S", "123456789S", "-1S", "10s"] {
+        let details = post(wrong, whole.clone().into()).await.details();
+        assert_eq!(details.code, 3, "{wrong}");
+        assert!(details.message.contains("grpc-timeout"), "{}", details.message);
+    }
+}
+
 async fn listen(ingester: Ingester) -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("bound");

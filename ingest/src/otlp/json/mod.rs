@@ -1,7 +1,7 @@
 //! OTLP/JSON: transcoded to the protobuf wire, so that there is one decoder into columns.
 //!
 //! The transcoder is driven by tables ([`descriptors`]) and reads the JSON once, as a stream. Unknown
-//! fields are ignored, `null` is the same as absent, nesting is bounded by serde_json (128 levels).
+//! fields are ignored, `null` is the same as absent, nesting is bounded ([`JSON_DEPTH_MAX`]).
 //! A message's length is written in five bytes, which is a legal varint, and filled in afterwards:
 //! ```text
 //! key | len: 7 bits each, first four bytes with the continuation bit | fields
@@ -22,6 +22,9 @@ use throughline_model::{Error, Result, Signal};
 use descriptors::{Field, Kind, Message};
 use scalar::Scalar;
 
+/// How deep objects and lists may nest: the limit of serde_json. A level of an attribute's value takes
+/// three of them.
+const JSON_DEPTH_MAX: usize = 128;
 /// Bytes of a length that is filled in later: enough for 2³⁵.
 const LENGTH_BYTES: usize = 5;
 
@@ -33,8 +36,20 @@ pub fn to_protobuf(signal: Signal, json: &[u8]) -> Result<Vec<u8>> {
     let read = request.deserialize(&mut deserializer).and_then(|()| deserializer.end());
     match read {
         Ok(()) => Ok(writer.out),
-        Err(err) => Err(Error::invalid(format!("malformed JSON at {}: {err}", writer.path()))),
+        Err(err) => Err(Error::invalid(format!(
+            "malformed JSON at {}: {}",
+            writer.path(),
+            with_limit(&err)
+        ))),
     }
+}
+
+/// What is wrong, with the limit that serde_json does not name.
+fn with_limit(err: &serde_json::Error) -> String {
+    err.to_string().replace(
+        "recursion limit exceeded",
+        &format!("nested deeper than {JSON_DEPTH_MAX} objects and lists"),
+    )
 }
 
 /// The protobuf under construction, and where in the JSON the reader stands.
