@@ -4,6 +4,7 @@ use std::io::Write;
 
 use serde_json::Value;
 
+use crate::harness::server::wait_until;
 use crate::harness::{Server, otlp};
 
 const PROTOBUF: (&str, &str) = ("content-type", "application/x-protobuf");
@@ -116,4 +117,33 @@ async fn bad_items_are_refused_alone_and_a_retry_gets_the_same_answer() {
         assert!(partial["errorMessage"].as_str().is_some_and(|m| m.contains("trace")), "{json}");
         assert_eq!(server.client.count("SELECT count(*) FROM spans").await, 1, "round {round}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sender_that_leaves_in_the_middle_leaves_nothing() {
+    use tokio::io::AsyncWriteExt as _;
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(folder.path()).await;
+    let in_flight = || async {
+        let page = server.client.get("/metrics").await.expect("an answer").text().await;
+        let page = page.expect("text");
+        let line = page.lines().find_map(|line| line.strip_prefix("throughline_in_flight_bytes "));
+        line.and_then(|bytes| bytes.parse::<f64>().ok()).expect("a gauge")
+    };
+    let body = otlp::spans(1);
+    let head = format!(
+        "POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-protobuf\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    let mut sender =
+        tokio::net::TcpStream::connect(&server.client.otlp).await.expect("the server listens");
+    sender.write_all(head.as_bytes()).await.expect("sent");
+    sender.write_all(&body[..body.len() - 1]).await.expect("sent");
+    wait_until("in flight", || async { in_flight().await > 0.0 }).await;
+    drop(sender);
+    wait_until("given back", || async { in_flight().await == 0.0 }).await;
+    assert_eq!(server.client.count("SELECT count(*) FROM spans").await, 0);
+    server.client.send("/v1/traces", body).await;
+    assert_eq!(server.client.count("SELECT count(*) FROM spans").await, otlp::ITEMS);
 }
