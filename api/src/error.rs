@@ -219,9 +219,12 @@ impl From<query::Error> for ApiError {
                 return Self::internal(err.to_string());
             }
         };
-        let error = Self::new(kind, err.to_string());
-        match err.field() {
-            Some(field) => error.with_field(field),
+        let mut error = Self::new(kind, err.to_string());
+        if let Some(field) = err.field() {
+            error = error.with_field(field);
+        }
+        match err.position() {
+            Some(position) => error.with_position(position),
             None => error,
         }
     }

@@ -30,6 +30,7 @@ pub struct Error {
     kind: ErrorKind,
     message: String,
     field: Option<String>,
+    position: Option<usize>,
 }
 
 /// The crate's result.
@@ -38,12 +39,13 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     /// An error of any kind.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), field: None }
+        Self { kind, message: message.into(), field: None, position: None }
     }
 
     /// A question that breaks a rule; `field` is the parameter, in the words of the API.
     pub fn invalid(field: &str, message: impl Into<String>) -> Self {
-        Self { kind: ErrorKind::Invalid, message: message.into(), field: Some(field.to_owned()) }
+        let field = Some(field.to_owned());
+        Self { field, ..Self::new(ErrorKind::Invalid, message) }
     }
 
     /// A construct that is not offered.
@@ -56,6 +58,12 @@ impl Error {
         Self::new(ErrorKind::Internal, message)
     }
 
+    /// Says where in the parameter the error is, in characters from zero.
+    pub fn with_position(mut self, position: usize) -> Self {
+        self.position = Some(position);
+        self
+    }
+
     /// What the caller should do.
     pub fn kind(&self) -> ErrorKind {
         self.kind
@@ -64,6 +72,11 @@ impl Error {
     /// The parameter that is wrong, where it is known.
     pub fn field(&self) -> Option<&str> {
         self.field.as_deref()
+    }
+
+    /// Where in the parameter the error is, in characters from zero, where it is known.
+    pub fn position(&self) -> Option<usize> {
+        self.position
     }
 }
 

@@ -101,6 +101,17 @@ async fn what_is_wrong_with_a_query_is_said() {
         let detail = problem["detail"].as_str().expect("text");
         assert!(detail.contains(named), "{query}: {detail}");
     }
+    for (query, position) in [
+        ("SELEC 1", 0),
+        ("SELECT 'ä',\n  FROM spans WHERE", 30),
+        ("SELECT 1 +\n  nothing FROM spans", 13),
+        ("SELECT count(*)\nFROM nowhere", 21),
+        ("SELECT 'open", 7),
+    ] {
+        let problem = server.post_sql(&json!({ "query": query }), JSON).await.problem(400);
+        assert_eq!(problem["position"], position, "{query}: {problem}");
+        assert_eq!(problem["field"], "query", "{problem}");
+    }
     let zero = server.post_sql(&json!({"query": "SELECT 1", "limit": 0}), JSON).await.problem(400);
     assert_eq!((&zero["field"], &zero["limit"]), (&json!("limit"), &json!("1")));
     let unknown = server.post_sql(&json!({"query": "SELECT 1", "limt": 1}), JSON).await;

@@ -10,6 +10,7 @@ mod attribute_use;
 mod ids;
 mod output;
 mod pool;
+mod position;
 mod pushdown;
 pub(crate) mod session;
 mod sets;
@@ -70,7 +71,7 @@ impl Engine {
             .run(async {
                 let sessions = self.sessions();
                 let state = sessions.open(&query, &statement, &admitted.budget, now_ns).await?;
-                start(&state, &query, statement).await
+                start(&state, &query, statement, text).await
             })
             .await?;
         let schema = output::plain_schema(&stream.schema());
@@ -90,8 +91,10 @@ async fn start(
     state: &SessionState,
     query: &Arc<Query>,
     statement: datafusion::sql::parser::Statement,
+    text: &str,
 ) -> Result<SendableRecordBatchStream> {
-    let plan = state.statement_to_plan(statement).await?;
+    let plan = state.statement_to_plan(statement).await;
+    let plan = plan.map_err(|err| position::located(err, text))?;
     session::read_only().verify_plan(&plan)?;
     let plan = state.optimize(&plan)?;
     query.set_attributes(AttributeUse::of(&plan)?);

@@ -23,6 +23,7 @@ use throughline_storage::scan::ScanContext;
 use super::attribute_use::AttributeUse;
 use super::ids::{HexLiterals, IdText};
 use super::pool::QueryPool;
+use super::position::located;
 use super::sets::{AttrFunction, SubscriptPlanner};
 use super::tables;
 use crate::context::Budget;
@@ -80,6 +81,8 @@ impl Sessions {
             .with_default_catalog_and_schema(CATALOG, SCHEMA);
         let settings = config.options_mut();
         settings.execution.time_zone = Some("UTC".into());
+        // So that errors of names can say where.
+        settings.sql_parser.collect_spans = true;
         let mut rules: Vec<Arc<dyn datafusion::optimizer::AnalyzerRule + Send + Sync>> =
             vec![Arc::new(HexLiterals)];
         rules.extend(Analyzer::new().rules);
@@ -165,11 +168,13 @@ async fn add_tables(state: &SessionState, query: &Arc<Query>, statement: &Statem
 
 /// Parses one statement that only reads.
 pub(crate) fn parse(text: &str) -> Result<Statement> {
-    let mut statements = DFParserBuilder::new(text)
+    let parser = DFParserBuilder::new(text)
         .with_dialect(&GenericDialect {})
         .with_recursion_limit(NESTING_MAX)
-        .build()?
-        .parse_statements()?;
+        .build();
+    let mut statements = parser
+        .and_then(|mut parser| parser.parse_statements())
+        .map_err(|err| located(err, text))?;
     let statement = match statements.pop_front() {
         Some(statement) if statements.is_empty() => statement,
         Some(_) => {
