@@ -110,6 +110,11 @@ impl Telemetry {
         traces.chain(points).chain([logs]).collect()
     }
 
+    /// Spans, log records, points.
+    pub fn counts(&self) -> [usize; 3] {
+        [spans(self).len(), logs(self).len(), points(self).len()]
+    }
+
     /// Fails with the first item that differs.
     pub fn assert_same(&self, got: &Telemetry, when: &str) {
         let sides = [

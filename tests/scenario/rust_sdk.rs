@@ -163,6 +163,7 @@ async fn rust_round_trips() {
     }
     let mut sent = grpc_tee.take();
     sent.extend(http_tee.take());
+    assert_eq!(sent.counts(), [1, 1, 3].map(|each| each * TRANSPORTS.len()));
     compare_everywhere(server, folder.path(), &sent).await;
 }
 

@@ -157,6 +157,30 @@ async fn otlp_brings_exemplars_with_their_points() {
     assert_eq!(metric["sum"]["dataPoints"][0]["exemplars"], exemplar);
     let problem = server.problem(&format!("{path}&format=otlp&limit=1"), 422).await;
     assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("limit = 1")));
+    let mut builder = MetricBatchBuilder::default();
+    let set = attrs::encode([("large", &text(&"x".repeat(1 << 20)))]);
+    let large = SeriesIdentity {
+        resource: &span(1, 1, "cart", "").resource.encode(),
+        scope: &Scope::default().encode(),
+        name: "large",
+        unit: "",
+        kind: MetricKind::Gauge,
+        temporality: 0,
+        is_monotonic: false,
+        attributes: &set,
+    };
+    let row = builder.series(&large, "", &[]).expect("fits");
+    for second in 0..33 {
+        let time_ns = NOW_NS + second * SECOND_NS;
+        builder.push_number(row, &PointTime { time_ns, ..PointTime::default() }, Number::Int(1));
+    }
+    server.append(Signal::Metrics, Batch::Metrics(builder.finish().expect("builds"))).await;
+    let problem = server.problem("/api/v1/metrics/large/points?format=otlp", 422).await;
+    assert_eq!(
+        (&problem["field"], &problem["limit"]),
+        (&json!("format"), &json!("33554432 bytes"))
+    );
+    server.json("/api/v1/metrics/large/points").await;
     let typed_only = "/api/v1/metrics/requests/series?format=otlp";
     assert_eq!(server.problem(typed_only, 400).await["field"], "format");
     server.stop().await;

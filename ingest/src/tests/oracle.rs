@@ -191,6 +191,8 @@ fn log_row(
     });
     Some(LogRow {
         time_ns: times.into_iter().find(|time| *time != 0).unwrap_or(received_at_ns),
+        // 0 the event's, 1 observed, 2 received.
+        time_source: times.into_iter().take_while(|time| *time == 0).count() as u32,
         observed_time_ns: times[1],
         severity_number: record.severity_number,
         severity_text: record.severity_text.clone(),

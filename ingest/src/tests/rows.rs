@@ -12,6 +12,7 @@ use throughline_model::{Value, attrs};
 #[allow(dead_code)] // read through Debug
 pub struct LogRow {
     pub time_ns: i64,
+    pub time_source: u32,
     pub observed_time_ns: i64,
     pub severity_number: i32,
     pub severity_text: String,
@@ -50,6 +51,7 @@ pub fn log_rows(batch: &RecordBatch) -> Vec<LogRow> {
         };
         LogRow {
             time_ns: time(col::TIME, row),
+            time_source: u32(col::TIME_SOURCE, row),
             observed_time_ns: time(col::OBSERVED_TIME, row),
             severity_number: i32(col::SEVERITY_NUMBER, row),
             severity_text: dict_str(column(col::SEVERITY_TEXT), row).to_owned(),

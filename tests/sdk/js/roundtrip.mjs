@@ -11,7 +11,7 @@ import { context, ROOT_CONTEXT, SpanKind, SpanStatusCode, TraceFlags, trace } fr
 import { SeverityNumber } from '@opentelemetry/api-logs';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { LoggerProvider, SimpleLogRecordProcessor } from '@opentelemetry/sdk-logs';
-import { AggregationType, MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
+import { AggregationTemporality, AggregationType, MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
 import { SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 
 const { values: options } = parseArgs({
@@ -97,6 +97,45 @@ async function sendMetrics(resource, transport, gzip) {
   }
   // Shutting down collects and exports; a flush before it would send every point twice.
   await provider.shutdown();
+}
+
+// Sends what only the test around this script compares: it keeps what the exporters send.
+async function sendMore(service, transport, gzip) {
+  const resource = resourceFromAttributes({ 'service.name': service, list: [1.5, 2.5], flags: [true, false] });
+  const spanProcessors = [new SimpleSpanProcessor({ exporter: await exporter(transport, 'trace', gzip) })];
+  const spanLimits = { attributeCountLimit: 2, eventCountLimit: 1, linkCountLimit: 1 };
+  const tracers = new TracerProvider({ resource, spanProcessors, spanLimits });
+  const remote = { traceId: 'ab'.repeat(16), spanId: 'cd'.repeat(8), traceFlags: TraceFlags.SAMPLED, isRemote: true };
+  const links = [{ context: remote, attributes: ATTRIBUTES }, { context: remote }];
+  const parent = trace.setSpanContext(ROOT_CONTEXT, remote);
+  const how = { kind: SpanKind.CONSUMER, attributes: ATTRIBUTES, links };
+  const span = tracers.getTracer('tests.more').startSpan('limited', how, parent);
+  span.addEvent('first', ATTRIBUTES).addEvent('second');
+  span.recordException(new Error('it broke'));
+  span.setStatus({ code: SpanStatusCode.OK });
+  span.end();
+  await tracers.forceFlush();
+  await tracers.shutdown();
+
+  const processors = [new SimpleLogRecordProcessor({ exporter: await exporter(transport, 'logs', gzip) })];
+  const loggers = new LoggerProvider({ resource, processors });
+  const logger = loggers.getLogger('tests.more', '0.2', { schemaUrl: 'https://example.test/scope' });
+  const attributes = { nested: { list: [1, 'two'] } };
+  const bodies = ['', 7, -0.5, true, new Uint8Array([0, 255]), ['a', 1], { deep: [{ er: 1 }] }, undefined];
+  bodies.forEach((body, number) => logger.emit({ timestamp: START_MS + number, body, attributes }));
+  await loggers.forceFlush();
+  await loggers.shutdown();
+
+  const metrics = await exporter(transport, 'metrics', gzip);
+  metrics.selectAggregationTemporality = () => AggregationTemporality.DELTA;
+  const reader = new PeriodicExportingMetricReader({ exporter: metrics, exportIntervalMillis: 3_600_000 });
+  const meters = new MeterProvider({ resource, readers: [reader] });
+  const meter = meters.getMeter('tests.more', '0.3', { schemaUrl: 'https://example.test/meter' });
+  meter.createCounter('delta').add(5, { route: '/a', n: 1 });
+  meter.createUpDownCounter('signed').add(-Number.MAX_SAFE_INTEGER);
+  meter.createHistogram('explicit', { advice: { explicitBucketBoundaries: [] } }).record(0.25);
+  meter.createObservableGauge('observed').addCallback((result) => result.observe(0, { zero: true }));
+  await meters.shutdown();
 }
 
 async function request(path, body) {
@@ -192,6 +231,7 @@ for (const transport of TRANSPORTS) {
     await compareTrace(equal, service, ids);
     await compareLogs(equal, service, ids);
     await compareMetrics(equal, service);
+    await sendMore(`${service}-more`, transport, gzip);
     console.log(`${service}: ${differences.length - before} differences`);
   }
 }

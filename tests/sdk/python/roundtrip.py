@@ -16,11 +16,12 @@ from opentelemetry import trace
 from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+from opentelemetry.metrics import Observation
+from opentelemetry.sdk.metrics import Counter, Histogram, MeterProvider, ObservableCounter
+from opentelemetry.sdk.metrics.export import AggregationTemporality, PeriodicExportingMetricReader
 from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation, View
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
@@ -106,6 +107,52 @@ def export(service, transport, options):
             histogram.record(value)
     meters.shutdown()
     return root.get_span_context(), child.get_span_context()
+
+
+def export_more(service, transport, options):
+    """Sends what only the test around this script compares: it keeps what the exporters send."""
+    span_exporter, log_exporter, metric_exporter = exporters(*transport, options)
+    resource = Resource.create({"service.name": service, "list": [1.5, 2.5]}, schema_url="https://example.test/resource")
+
+    tracers = TracerProvider(resource=resource, span_limits=SpanLimits(max_attributes=2, max_events=1, max_links=1))
+    tracers.add_span_processor(SimpleSpanProcessor(span_exporter))
+    tracer = tracers.get_tracer("tests.more")
+    remote = SpanContext(0xABCD, 0xEF, True, TraceFlags(1), TraceState([("vendor", "x")]))
+    parent = trace.set_span_in_context(trace.NonRecordingSpan(remote))
+    span = tracer.start_span("limited", context=parent, kind=SpanKind.CONSUMER, attributes=ATTRIBUTES)
+    for name in ("first", "second"):
+        span.add_event(name, ATTRIBUTES)
+        span.add_link(remote, ATTRIBUTES)
+    span.record_exception(ValueError("it broke"))
+    span.set_status(Status(StatusCode.OK))
+
+    logs = LoggerProvider(resource=resource)
+    logs.add_log_record_processor(SimpleLogRecordProcessor(log_exporter))
+    logger = logs.get_logger("tests.more", "0.2", schema_url="https://example.test/scope", attributes={"scope": "s"})
+    bodies = ["", 7, -0.5, True, b"\x00\xff", ["a", 1, None], {"deep": [{"er": b"\x01"}]}, None]
+    for number, body in enumerate(bodies):
+        logger.emit(LogRecord(observed_timestamp=BASE_NS + number, body=body, attributes={"nested": {"list": [1, "two"]}}))
+    logger.emit(LogRecord(timestamp=BASE_NS, severity_number=SeverityNumber.FATAL4, context=trace.set_span_in_context(span)))
+    logs.shutdown()
+
+    kinds = (Counter, Histogram, ObservableCounter)
+    metric_exporter._preferred_temporality.update({kind: AggregationTemporality.DELTA for kind in kinds})
+    reader = PeriodicExportingMetricReader(metric_exporter, export_interval_millis=3_600_000)
+    views = [View(instrument_name="exponential", aggregation=ExponentialBucketHistogramAggregation())]
+    meters = MeterProvider(resource=resource, metric_readers=[reader], views=views)
+    meter = meters.get_meter("tests.more", "0.3", schema_url="https://example.test/meter", attributes={"scope": "m"})
+    sampled, explicit = meter.create_counter("sampled"), meter.create_histogram("explicit")
+    exponential = meter.create_histogram("exponential")
+    with trace.use_span(span):  # measurements inside a sampled span become exemplars
+        for value in (1, 2, 3):
+            sampled.add(value, {"route": "/a"})
+            explicit.record(value * 100, {"route": "/b"})
+            exponential.record(value / 7)
+    meter.create_up_down_counter("signed").add(-(2**53) - 1)
+    meter.create_observable_gauge("observed", [lambda _: [Observation(2.5), Observation(0, {"zero": True})]])
+    meters.shutdown()
+    span.end()
+    tracers.shutdown()
 
 
 def request(url, body=None):
@@ -231,6 +278,7 @@ def main():
             compare_trace(compare, options, service, root, child)
             compare_logs(compare, options, service, root)
             compare_metrics(compare, options, service)
+            export_more(f"{service}-more", (protocol, gzip), options)
             print(f"{service}: {len(compare.differences)} differences", flush=True)
             differences += compare.differences
     print("\n".join(differences))

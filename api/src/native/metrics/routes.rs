@@ -7,15 +7,16 @@ use axum::{Json, Router};
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use serde::Serialize;
-use throughline_query::metrics::{MetricQuery, POINTS_MAX, SERIES_MAX};
+use throughline_model::attrs;
+use throughline_query::metrics::{self as query, MetricQuery, POINTS_MAX, SERIES_MAX};
 
-use super::super::form::{Form, OtlpAnswer, bytes, form, respond, write_as};
+use super::super::form::{Form, OtlpAnswer, OtlpForm, bytes, form, respond, write_as};
 use super::super::params::Params;
 use super::params::{
     FormatParam, MetricParams, check_params, check_params_with_format, metric_query,
 };
 use super::wire::{ExemplarList, MetricList, PointList, SeriesList};
-use crate::error::{ApiError, Problem, Result};
+use crate::error::{ApiError, ErrorKind, Problem, Result};
 use crate::otlp;
 use crate::state::{ApiState, asker};
 
@@ -23,6 +24,8 @@ const SERIES_DEFAULT: usize = 1_000;
 const POINTS_DEFAULT: usize = 10_000;
 /// The most points of one answer, which is built in memory; SQL streams more.
 const ANSWER_POINTS_MAX: usize = if POINTS_MAX < 100_000 { POINTS_MAX } else { 100_000 };
+/// The most bytes of attributes that an answer of OTLP repeats with its points.
+const OTLP_ATTRIBUTES_BYTES_MAX: usize = 32 << 20;
 
 /// The routes of metrics.
 pub fn routes() -> Router<ApiState> {
@@ -115,14 +118,22 @@ pub async fn points(
     let form = form(&headers, &params)?;
     let query = points_query(&state, &name, &params)?;
     let (ctx, _guard) = asker();
-    let Form::Otlp(form) = form else {
-        let found = state.engine.metric_points(&query, &ctx).await?;
-        return write(&state, move || PointList::from(found)).await;
-    };
-    let found = state.engine.metric_points_with_exemplars(&query, &ctx).await?;
-    let points = found.series.iter().map(|one| one.numbers.len() + one.histograms.len());
-    let answer =
-        OtlpAnswer { items: points.sum(), partial: found.stats.scan.partial, next_cursor: None };
+    if let Form::Otlp(form) = form {
+        let found = state.engine.metric_points_with_exemplars(&query, &ctx).await?;
+        return points_as_otlp(&state, form, found).await;
+    }
+    let found = state.engine.metric_points(&query, &ctx).await?;
+    write(&state, move || PointList::from(found)).await
+}
+
+async fn points_as_otlp(
+    state: &ApiState,
+    form: OtlpForm,
+    found: query::PointList,
+) -> Result<Response> {
+    check_size(&found.series)?;
+    let items = found.series.iter().map(points_of).sum();
+    let answer = OtlpAnswer { items, partial: found.stats.scan.partial, next_cursor: None };
     let series = found.series;
     let write = move |form| {
         let groups = otlp::group_series(&series);
@@ -133,6 +144,29 @@ pub async fn points(
         )
     };
     respond(&state.tracker, form, answer, write).await
+}
+
+fn points_of(series: &query::SeriesPoints) -> usize {
+    series.numbers.len() + series.histograms.len()
+}
+
+// OTLP repeats the attributes of a series with each of its points.
+fn check_size(series: &[query::SeriesPoints]) -> Result<()> {
+    let attributes = |one: &query::SeriesPoints| {
+        attrs::encode(one.series.attributes.iter().map(|(key, value)| (key.as_str(), value))).len()
+    };
+    let bytes: usize = series.iter().map(|one| points_of(one) * attributes(one)).sum();
+    if bytes <= OTLP_ATTRIBUTES_BYTES_MAX {
+        return Ok(());
+    }
+    let detail = format!(
+        "as OTLP the points would carry {bytes} bytes of attributes, the most are \
+         {OTLP_ATTRIBUTES_BYTES_MAX}: narrow the range or the series, or ask for json"
+    );
+    Err(ApiError::new(ErrorKind::Limit, detail)
+        .with_field("format")
+        .with_value("otlp")
+        .with_limit(format!("{OTLP_ATTRIBUTES_BYTES_MAX} bytes")))
 }
 
 /// The exemplars of a metric by series.
