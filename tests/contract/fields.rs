@@ -2,7 +2,7 @@
 //! restarted; as protobuf and as OTLP/JSON.
 
 use crate::harness::fields::Telemetry;
-use crate::harness::{Server, hard};
+use crate::harness::{Server, hard, random};
 
 const LONG: [(&str, &str); 2] =
     [("THROUGHLINE_FLUSH_AGE", "1h"), ("THROUGHLINE_FLUSH_METRICS_AGE", "1h")];
@@ -24,6 +24,29 @@ async fn every_field_comes_back_wherever_it_lies() {
     assert!(server.stop().await, "it stops well");
     let server = Server::start(folder.path()).await;
     sent.assert_same(&sent.back(&server.client).await, "restarted");
+}
+
+// Several requests, so that segments of several windows are merged.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn random_telemetry_comes_back_wherever_it_lies() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start_with(folder.path(), &LONG).await;
+    let mut sent = Telemetry::default();
+    for seed in 0..4 {
+        let one = random::telemetry(seed);
+        one.send(&server.client).await;
+        sent.extend(one);
+    }
+    sent.assert_same(&sent.back(&server.client).await, "in the head");
+    assert!(server.stop().await, "it stops well");
+    let server = Server::start_with(folder.path(), &QUICK).await;
+    for seed in 4..8 {
+        let one = random::telemetry(seed);
+        one.send(&server.client).await;
+        sent.extend(one);
+    }
+    server.settle().await;
+    sent.assert_same(&sent.back(&server.client).await, "settled");
 }
 
 // The JSON of one server is sent to another, whose protobuf is compared.

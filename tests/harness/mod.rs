@@ -4,6 +4,7 @@ pub mod client;
 pub mod fields;
 pub mod hard;
 pub mod otlp;
+pub mod random;
 pub mod server;
 pub mod shared;
 pub mod tee;
