@@ -14,6 +14,8 @@ use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 /// How soon a client may come back after a passing refusal.
 pub const RETRY_AFTER_S: u64 = 2;
 
+const RETRY_INFO: &str = "type.googleapis.com/google.rpc.RetryInfo";
+
 /// The protocol in which a refusal is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
@@ -120,8 +122,7 @@ fn grpc(reason: &Reason) -> Response<Body> {
 
 fn otlp_http(reason: &Reason, json: bool) -> Response<Body> {
     let (body, content_type) = if json {
-        let status = serde_json::json!({ "code": reason.grpc_code(), "message": reason.message() });
-        (status.to_string().into_bytes(), "application/json")
+        (status_json(reason).to_string().into_bytes(), "application/json")
     } else {
         (status_message(reason), "application/x-protobuf")
     };
@@ -165,6 +166,15 @@ fn with_http_headers(
     response
 }
 
+fn status_json(reason: &Reason) -> serde_json::Value {
+    let mut status = serde_json::json!({ "code": reason.grpc_code(), "message": reason.message() });
+    if reason.passes() {
+        let delay = format!("{RETRY_AFTER_S}s");
+        status["details"] = serde_json::json!([{ "@type": RETRY_INFO, "retryDelay": delay }]);
+    }
+    status
+}
+
 // google.rpc.Status { int32 code = 1; string message = 2; repeated Any details = 3 }, with a
 // google.rpc.RetryInfo { Duration retry_delay = 1 } if the refusal passes.
 fn status_message(reason: &Reason) -> Vec<u8> {
@@ -174,7 +184,7 @@ fn status_message(reason: &Reason) -> Vec<u8> {
         let mut retry_info = Vec::new();
         put_bytes(&mut retry_info, 1, &[0x08, RETRY_AFTER_S as u8]);
         let mut any = Vec::new();
-        put_bytes(&mut any, 1, b"type.googleapis.com/google.rpc.RetryInfo");
+        put_bytes(&mut any, 1, RETRY_INFO.as_bytes());
         put_bytes(&mut any, 2, &retry_info);
         put_bytes(&mut status, 3, &any);
     }
@@ -238,6 +248,7 @@ mod tests {
         assert_eq!(http.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(http.headers()[RETRY_AFTER], "2");
         assert_eq!(http.headers()[CONTENT_TYPE], "application/json");
+        assert_eq!(status_json(&not_ready)["details"][0]["retryDelay"], "2s");
         let api = asked(Protocol::Api, "/api/v1/sql", "application/json");
         let refused = api.refuse(&Reason::Unauthenticated);
         assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
@@ -251,5 +262,6 @@ mod tests {
         let response = request.refuse(&Reason::Unauthenticated);
         assert!(!response.headers().contains_key(RETRY_AFTER));
         assert_eq!(status_message(&Reason::Internal)[..2], [0x08, 13]);
+        assert!(status_json(&Reason::Internal).get("details").is_none());
     }
 }
