@@ -147,7 +147,11 @@ fn compare(
             exact &= !subject.nullable;
             Op::Ne(operand)
         }
-        Operator::Lt if ordered => Op::Lt(operand),
+        Operator::Lt if ordered => {
+            // A range that ends with the last nanosecond holds it too.
+            exact &= operand != Operand::Int(i64::MAX);
+            Op::Lt(operand)
+        }
         Operator::LtEq if ordered => Op::Le(operand),
         Operator::Gt if ordered => Op::Gt(operand),
         Operator::GtEq if ordered => Op::Ge(operand),

@@ -217,3 +217,28 @@ async fn only_so_many_queries_run_and_wait() {
     drop(running);
     assert_eq!(waiting.await.expect("has its turn").len(), 1);
 }
+
+#[tokio::test]
+async fn the_last_nanosecond_is_no_end() {
+    let harness = Harness::new().await;
+    let late = TestSpan { start_ns: i64::MAX, ..shop().remove(0) };
+    harness.append(data::spans(&[late.clone(), shop().remove(1)])).await;
+    harness.append(data::logs(&[TestLog { time_ns: i64::MAX, ..TestLog::default() }])).await;
+    let last = "'2262-04-11T23:47:16.854775807Z'";
+    for stage in ["head", "flushed"] {
+        if stage == "flushed" {
+            harness.store.flush().await.expect("flushes");
+        }
+        for (condition, expected) in [
+            ("spans WHERE start_time >= '2026-01-01T00:00:00Z'".to_owned(), "2"),
+            (format!("spans WHERE start_time >= {last}"), "1"),
+            (format!("spans WHERE start_time < {last}"), "1"),
+            (format!("spans WHERE start_time <= {last}"), "2"),
+            (format!("logs WHERE time > '2026-01-01T00:00:00Z' AND time <= {last}"), "1"),
+            (format!("logs WHERE time < {last}"), "0"),
+        ] {
+            let sql = format!("SELECT count(*) FROM {condition}");
+            assert_eq!(harness.rows(&sql).await, [expected], "{stage}: {sql}");
+        }
+    }
+}
