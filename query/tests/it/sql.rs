@@ -242,3 +242,19 @@ async fn the_last_nanosecond_is_no_end() {
         }
     }
 }
+
+#[tokio::test]
+async fn the_root_of_a_trace_does_not_depend_on_where_rows_are() {
+    let harness = Harness::new().await;
+    let root = shop().remove(0);
+    for name in ["b", "c", "a"] {
+        harness.append(data::spans(&[TestSpan { name: name.into(), ..root.clone() }])).await;
+        assert_eq!(
+            harness.rows("SELECT root_name = (SELECT min(name) FROM spans) FROM traces").await,
+            ["true"]
+        );
+        harness.store.flush().await.expect("flushes");
+    }
+    harness.store.compact().await.expect("compacts");
+    assert_eq!(harness.rows("SELECT root_name FROM traces").await, ["a"]);
+}
