@@ -25,7 +25,7 @@ pub enum Native {
     Logs(LogSearch),
     Histogram(LogSearch, i64),
     Trace(TraceId),
-    Names(Signal, AttributePlace, &'static str),
+    Names(Signal, AttributePlace, &'static str, Option<TimeRange>),
     Metrics(MetricQuery),
 }
 
@@ -154,7 +154,8 @@ pub fn native(rng: &mut StdRng) -> Native {
         9 => {
             let signal = [Signal::Traces, Signal::Logs][rng.random_range(0..2)];
             let place = [AttributePlace::Item, AttributePlace::Resource, AttributePlace::Scope];
-            Native::Names(signal, place[rng.random_range(0..3)], pick(rng, &KEYS))
+            let time = rng.random_bool(0.5).then(|| range(rng));
+            Native::Names(signal, place[rng.random_range(0..3)], pick(rng, &KEYS), time)
         }
         _ => Native::Metrics(metric_query(rng)),
     }
@@ -197,14 +198,14 @@ pub async fn answer(harness: &Harness, question: &Native) -> Vec<String> {
             texts.sort(); // the order of equal starts and ids is nobody's promise
             texts
         }
-        Native::Names(signal, place, key) => {
+        Native::Names(signal, place, key, time) => {
             let mut texts = Vec::new();
-            let names = engine.attribute_names(*signal, *place, "", None, &ctx).await;
+            let names = engine.attribute_names(*signal, *place, "", *time, &ctx).await;
             texts.extend(names.expect("lists").names);
-            let values = engine.attribute_values(*signal, *place, key, "", None, &ctx).await;
+            let values = engine.attribute_values(*signal, *place, key, "", *time, &ctx).await;
             texts.extend(values.expect("lists").names);
-            texts.extend(engine.services(None, &ctx).await.expect("lists").names);
-            texts.extend(engine.operations(Some("shop"), None, &ctx).await.expect("lists").names);
+            texts.extend(engine.services(*time, &ctx).await.expect("lists").names);
+            texts.extend(engine.operations(Some("shop"), *time, &ctx).await.expect("lists").names);
             texts.iter().map(|name| format!("{name:?}")).collect()
         }
         Native::Metrics(query) => metrics(harness, query).await,
