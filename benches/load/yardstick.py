@@ -4,8 +4,8 @@
     yardstick.py ask FILE TRACE_IDS ROUNDS  the server's questions, asked of that file
 
 Both print one JSON object. The file is what one would hand-craft for these questions: ids spelled
-out, attributes as a map, rows sorted by service, name and start, zstd. A search here only finds the
-newest trace ids, while the server's also reads what each trace is made of.
+out, attributes as a map (those of resources as JSON), rows sorted by service, name and start, zstd.
+A search here only finds the newest trace ids; the server's also reads what each trace is made of.
 """
 
 import json
@@ -43,8 +43,7 @@ def export(address, file):
         target = "INSERT INTO spans" if "spans" in tables(db) else "CREATE TABLE spans AS"
         db.execute(f"""{target} SELECT * REPLACE (
             CAST(start_time AS TIMESTAMP_NS) AS start_time,
-            from_json(attributes, '"MAP(VARCHAR, VARCHAR)"') AS attributes,
-            from_json(resource_attributes, '"MAP(VARCHAR, VARCHAR)"') AS resource_attributes
+            from_json(attributes, '"MAP(VARCHAR, VARCHAR)"') AS attributes
         ) FROM part""")
     db.execute(f"""COPY (FROM spans ORDER BY service_name, name, start_time)
         TO '{file}' (FORMAT parquet, COMPRESSION zstd)""")
@@ -101,7 +100,7 @@ def ask(file, trace_ids, rounds):
     for name, query in QUESTIONS.items():
         values = [[id] for id in ids] if "?" in query else [[]]
         times, last = [], []
-        for i in range(max(rounds, len(values))):
+        for i in range(rounds):
             started = time.perf_counter()
             last = db.execute(query, values[i % len(values)]).fetchall()
             times.append((time.perf_counter() - started) * 1e3)

@@ -258,3 +258,37 @@ async fn the_root_of_a_trace_does_not_depend_on_where_rows_are() {
     harness.store.compact().await.expect("compacts");
     assert_eq!(harness.rows("SELECT root_name FROM traces").await, ["a"]);
 }
+
+// The scan once dropped what SQL's order of floats keeps: NaN is above all numbers.
+#[tokio::test]
+async fn floats_are_ordered_the_same_at_every_stage() {
+    let harness = Harness::new().await;
+    let values = [f64::NAN, f64::INFINITY, 1.5, 0.0, -0.0, -2.0];
+    let span = |(i, value): (usize, f64)| TestSpan {
+        span: i as u8,
+        attributes: attributes(&[("x", Value::Double(value))]),
+        ..shop().remove(0)
+    };
+    let spans = values.into_iter().enumerate().map(span).collect::<Vec<_>>();
+    harness.append(data::spans(&spans)).await;
+    for stage in ["head", "flushed"] {
+        if stage == "flushed" {
+            harness.store.flush().await.expect("flushes");
+        }
+        for (condition, expected) in [
+            ("> 1.0", "3"),
+            (">= 1.5", "3"),
+            ("< 0.0", "1"),
+            ("<= 0.0", "3"),
+            ("<> 1.5", "5"),
+            ("<> 0.0", "4"),
+            ("= 0.0", "2"),
+        ] {
+            let sql = |x: &str| format!("SELECT count(*) FROM spans WHERE {x} {condition}");
+            let direct = sql("attr_float(attributes, 'x')");
+            assert_eq!(harness.rows(&direct).await, [expected], "{stage}: {direct}");
+            let above = sql("coalesce(attr_float(attributes, 'x'), attr_float(attributes, 'y'))");
+            assert_eq!(harness.rows(&above).await, [expected], "{stage}: {above}");
+        }
+    }
+}
