@@ -25,7 +25,9 @@ lint: ## clippy and rustfmt
 
 bench: export BENCH_LOAD_DIR ?= $(abspath $(TARGET))/load-data
 bench: export SEGMENTS_LOAD_DIR ?= $(BENCH_LOAD_DIR)
-bench: ## The load of ../shared/load on the release binary, and the micro-benchmarks
+bench: export BENCH_PYTHON ?= $(abspath $(TARGET))/bench-python/bin/python
+bench: ## The load of ../shared/load on the release binary beside DuckDB, and the micro-benchmarks
+	scripts/setup-yardstick "$(TARGET)"
 	cargo bench -p throughline --bench load
 	cargo bench -p throughline --bench segments
 	cargo bench -p throughline -p throughline-storage --bench metrics

@@ -84,6 +84,15 @@ impl Truth {
     }
 }
 
+fn frames_max() -> Option<usize> {
+    std::env::var("BENCH_FRAMES").ok().and_then(|n| n.parse().ok())
+}
+
+/// Whether only a part of the load is sent, so that the generator's counts say nothing.
+pub fn is_cut() -> bool {
+    frames_max().is_some()
+}
+
 /// A file's frames, in memory.
 pub struct LoadFile {
     bytes: Bytes,
@@ -102,8 +111,7 @@ pub struct Sent {
 impl LoadFile {
     pub fn open(path: &Path) -> Result<Self> {
         let bytes = Bytes::from(std::fs::read(path).with_context(|| path.display().to_string())?);
-        let most =
-            std::env::var("BENCH_FRAMES").ok().and_then(|n| n.parse().ok()).unwrap_or(usize::MAX);
+        let most = frames_max().unwrap_or(usize::MAX);
         let mut frames = Vec::new();
         let mut at = 0;
         while at + 8 <= bytes.len() && frames.len() < most {

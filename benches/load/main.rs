@@ -6,15 +6,21 @@
 //! again, and prints Markdown for `docs/benchmarks.md`. Nothing here passes or fails by time; the
 //! counts are checked against the generator's ground truth.
 //!
+//! DuckDB is asked the same about the same spans in the same run (see [`yardstick`]).
+//!
 //! Settings by environment: `BENCH_LOAD_DIR` (folder of the generated files, default
 //! `target/load-data`), `BENCH_FRAMES` (send only the first n frames of each file), `BENCH_SIGNALS`
-//! (comma list of `traces`, `logs`, `metrics`; default all), `BENCH_KEEP` (keep the data folder).
+//! (comma list of `traces`, `logs`, `metrics`; default all), `BENCH_KEEP` (keep the data folder), `BENCH_SERVER`
+//! (the server's binary, default the one of this build; with a release binary the harness itself may
+//! be a debug build: `BENCH_SERVER=… cargo bench --profile dev --bench load`), `BENCH_PYTHON` (a
+//! Python with DuckDB, see `scripts/setup-yardstick`; without it the yardstick is left out).
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod data;
 mod queries;
 mod report;
 mod server;
+mod yardstick;
 
 use std::path::PathBuf;
 
@@ -22,6 +28,7 @@ use anyhow::{Context, Result};
 use data::{LoadFile, Truth};
 use report::Report;
 use server::Server;
+use yardstick::Yardstick;
 
 /// One signal's load: which file goes to which path.
 pub struct Signal {
@@ -74,14 +81,22 @@ async fn run(
     let sent = load.send(&server, signal.path).await?;
     eprintln!("{}: {sent:?}; waiting until settled", signal.name);
     server.settle().await?;
-    report.ingest(signal, &load, &sent, &server.usage(data_dir.path())?);
+    report.ingest(signal, &load, &sent, &server.usage(data_dir.path()).await?);
+    drop(load);
     let questions = queries::of(signal.name, &folder_lines(folder, "trace_ids.txt"), truth);
     let hot = queries::ask(&server, &questions).await?;
+    report.peak(signal, "queries", server.rss_peak_bytes()?);
     server.stop().await?;
     let server = Server::start(data_dir.path()).await?;
-    let cold = queries::ask(&server, &questions).await?;
-    report.queries(signal, &questions, &hot, &cold);
+    let restarted = queries::ask(&server, &questions).await?;
+    report.peak(signal, "restart and queries", server.rss_peak_bytes()?);
+    let yardstick = if signal.name == "traces" { Yardstick::export(&server).await? } else { None };
     server.stop().await?;
+    let duckdb = match yardstick {
+        Some(yardstick) => Some(yardstick.ask(folder, &questions, truth).await?),
+        None => None,
+    };
+    report.queries(signal, &questions, [&hot, &restarted], duckdb.as_ref());
     if std::env::var_os("BENCH_KEEP").is_some() {
         eprintln!("{}: data kept in {}", signal.name, data_dir.keep().display());
     }

@@ -58,7 +58,8 @@ impl Clock for ManualClock {
     }
 }
 
-/// A half-open range of time, `start_ns <= t < end_ns`.
+/// A half-open range of time, `start_ns <= t < end_ns`. One whose end is [`i64::MAX`] has no end: it
+/// holds the last nanosecond too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TimeRange {
     /// First nanosecond inside.
@@ -73,12 +74,22 @@ impl TimeRange {
 
     /// Whether the range and the closed interval `[min_ns, max_ns]` share a nanosecond.
     pub fn overlaps(&self, min_ns: i64, max_ns: i64) -> bool {
-        min_ns < self.end_ns && max_ns >= self.start_ns
+        self.ends_after(min_ns) && max_ns >= self.start_ns
     }
 
     /// Whether `t_ns` lies inside.
     pub fn contains(&self, t_ns: i64) -> bool {
-        self.start_ns <= t_ns && t_ns < self.end_ns
+        self.start_ns <= t_ns && self.ends_after(t_ns)
+    }
+
+    /// Whether `t_ns` lies inside or before the range.
+    pub fn ends_after(&self, t_ns: i64) -> bool {
+        t_ns < self.end_ns || self.end_ns == i64::MAX
+    }
+
+    /// Whether no time lies inside.
+    pub fn is_empty(&self) -> bool {
+        !self.ends_after(self.start_ns)
     }
 }
 
@@ -194,6 +205,22 @@ mod tests {
             "2026-11-20T12:00:00.Z",
         ] {
             assert!(parse_rfc3339(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_range_to_the_last_nanosecond_holds_it() {
+        let range = |start_ns, end_ns| TimeRange { start_ns, end_ns };
+        for (range, holds_last, is_empty) in [
+            (TimeRange::ALL, true, false),
+            (range(5, i64::MAX), true, false),
+            (range(i64::MAX, i64::MAX), true, false),
+            (range(5, i64::MAX - 1), false, false),
+            (range(5, 5), false, true),
+        ] {
+            assert_eq!(range.contains(i64::MAX), holds_last, "{range:?}");
+            assert_eq!(range.overlaps(i64::MAX, i64::MAX), holds_last, "{range:?}");
+            assert_eq!(range.is_empty(), is_empty, "{range:?}");
         }
     }
 }

@@ -10,7 +10,7 @@ use throughline_model::schema::col;
 use throughline_model::time::TimeRange;
 use throughline_model::value::ValueRef;
 use throughline_model::{Signal, attrs, origin};
-use throughline_storage::scan::{self, ScanColumn, ScanOrder, ScanRequest};
+use throughline_storage::scan::{self, ScanColumn, ScanOrder, ScanRequest, ScanStream};
 
 use crate::engine::Admitted;
 use crate::{Engine, Error, QueryContext, QueryStatsSnapshot, Result};
@@ -103,7 +103,8 @@ impl Engine {
         Ok(counts.finish(&admitted, ""))
     }
 
-    /// Keys of attributes that begin with `prefix`, of at most a bounded number of items.
+    /// Keys of attributes that begin with `prefix`. Those of items come from the indexes of segments
+    /// where these lie in the range; of other rows, at most a bounded number is looked at.
     pub async fn attribute_names(
         &self,
         signal: Signal,
@@ -115,12 +116,15 @@ impl Engine {
         let admitted = self.admit(ctx).await?;
         let request = request(place.column(), Vec::new(), time, Some(ITEMS_MAX));
         let mut counts = Counts::default();
-        let add = match place {
-            AttributePlace::Item => Counts::add_map_keys,
-            AttributePlace::Resource => Counts::add_resource_keys,
-            AttributePlace::Scope => Counts::add_scope_keys,
-        };
-        counts.scan(&admitted, signal, request, add).await?;
+        match place {
+            AttributePlace::Item => counts.count_keys(&admitted, signal, request.time).await?,
+            AttributePlace::Resource => {
+                counts.scan(&admitted, signal, request, Counts::add_resource_keys).await?;
+            }
+            AttributePlace::Scope => {
+                counts.scan(&admitted, signal, request, Counts::add_scope_keys).await?;
+            }
+        }
         Ok(counts.finish(&admitted, prefix))
     }
 
@@ -172,24 +176,45 @@ impl Counts {
     ) -> Result<()> {
         let limit = request.limit;
         let (view, scan) = (admitted.view.clone(), admitted.budget.scan.clone());
-        let mut batches = match signal {
+        let batches = match signal {
             Signal::Traces => scan::scan_spans(view, request, scan),
             Signal::Logs => scan::scan_logs(view, request, scan),
-            Signal::Metrics => {
-                return Err(Error::invalid("signal", "series are asked for by their labels"));
-            }
+            Signal::Metrics => return Err(not_of_series()),
         };
-        admitted
-            .budget
-            .run(async {
-                while let Some(batch) = batches.try_next().await? {
-                    self.items += batch.num_rows();
-                    add(self, batch.column(0))?;
-                }
-                Ok(())
-            })
-            .await?;
+        admitted.budget.run(self.read(batches, add)).await?;
         self.limited |= limit.is_some_and(|limit| self.items >= limit);
+        Ok(())
+    }
+
+    async fn count_keys(
+        &mut self,
+        admitted: &Admitted,
+        signal: Signal,
+        time: TimeRange,
+    ) -> Result<()> {
+        if signal == Signal::Metrics {
+            return Err(not_of_series());
+        }
+        let count = async {
+            let scan = &admitted.budget.scan;
+            let keys = scan::attribute_keys(&admitted.view, signal, time, ITEMS_MAX, scan).await?;
+            keys.counts.iter().for_each(|(key, count)| self.add(key, *count));
+            self.read(keys.rest, Self::add_map_keys).await?;
+            self.limited |= !keys.is_complete || self.items >= ITEMS_MAX;
+            Ok(())
+        };
+        admitted.budget.run(count).await
+    }
+
+    async fn read(
+        &mut self,
+        mut batches: ScanStream,
+        add: fn(&mut Self, &ArrayRef) -> Result<()>,
+    ) -> Result<()> {
+        while let Some(batch) = batches.try_next().await? {
+            self.items += batch.num_rows();
+            add(self, batch.column(0))?;
+        }
         Ok(())
     }
 
@@ -266,6 +291,10 @@ impl Counts {
         admitted.budget.stats.add_rows(names.len());
         Names { names, truncated, stats: admitted.budget.stats.snapshot() }
     }
+}
+
+fn not_of_series() -> Error {
+    Error::invalid("signal", "series are asked for by their labels")
 }
 
 // How often each entry of a dictionary occurs, for those that do.

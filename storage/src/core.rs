@@ -157,8 +157,10 @@ impl Core {
         &self,
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.tracker.spawn_blocking(work).await.unwrap_or_else(|panic| {
-            Err(Error::corrupt(format!("blocking work ended early: {panic}")))
+        self.tracker.spawn_blocking(work).await.unwrap_or_else(|ended| match ended.is_cancelled() {
+            // The runtime goes down: nothing is wrong with the rows.
+            true => Err(Error::closed()),
+            false => Err(Error::corrupt(format!("blocking work ended early: {ended}"))),
         })
     }
 }

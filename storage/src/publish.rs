@@ -107,6 +107,16 @@ pub(crate) enum SealedHead {
     Points(Sealed<MetricBatch>),
 }
 
+impl SealedHead {
+    /// Its requests.
+    pub fn len(&self) -> usize {
+        match self {
+            SealedHead::Rows(sealed) => sealed.slice.len(),
+            SealedHead::Points(sealed) => sealed.slice.len(),
+        }
+    }
+}
+
 /// The live head of a signal, for whoever decides to seal it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct LiveHead {

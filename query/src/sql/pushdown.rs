@@ -147,12 +147,20 @@ fn compare(
             exact &= !subject.nullable;
             Op::Ne(operand)
         }
-        Operator::Lt if ordered => Op::Lt(operand),
+        Operator::Lt if ordered => {
+            // A range that ends with the last nanosecond holds it too.
+            exact &= operand != Operand::Int(i64::MAX);
+            Op::Lt(operand)
+        }
         Operator::LtEq if ordered => Op::Le(operand),
         Operator::Gt if ordered => Op::Gt(operand),
         Operator::GtEq if ordered => Op::Ge(operand),
         _ => return None,
     };
+    // SQL puts NaN above all numbers, the scan compares it with none: it can only tell where a value
+    // is, and the order is checked above.
+    let is_float_order = matches!(subject.kind, Kind::Float) && !matches!(op, Op::Eq(_));
+    let op = if is_float_order { Op::Exists } else { op };
     let time = match (subject.kind, &op) {
         (Kind::Time, Op::Eq(Operand::Int(t))) => range(*t, t.saturating_add(1)),
         (Kind::Time, Op::Lt(Operand::Int(t))) => range(i64::MIN, *t),

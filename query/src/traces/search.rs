@@ -91,7 +91,9 @@ fn predicates(search: &TraceSearch) -> Vec<Predicate> {
     all.extend(search.status.map(|status| int(col::STATUS_CODE, Op::Eq, status as i64)));
     if let Some(time) = search.time {
         all.push(int(col::START_TIME, Op::Ge, time.start_ns));
-        all.push(int(col::START_TIME, Op::Lt, time.end_ns));
+        if time.end_ns != i64::MAX {
+            all.push(int(col::START_TIME, Op::Lt, time.end_ns));
+        }
     }
     all
 }

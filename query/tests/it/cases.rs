@@ -24,6 +24,8 @@ pub const COLUMNS: &[Case] = &[
     ),
     ("SELECT count(*) FROM spans WHERE trace_id = x'{1}'", &["2"]),
     ("SELECT count(*) FROM spans WHERE trace_id IN ('{1}', '{2}')", &["3"]),
+    // The same id twice once made the reader of segments panic.
+    ("SELECT count(*) FROM spans WHERE trace_id IN ('{1}', '{2}', '{1}', '{1}')", &["3"]),
     ("SELECT count(*) FROM spans WHERE trace_id <> '{1}'", &["1"]),
     ("SELECT count(*) FROM spans WHERE trace_id LIKE 'abab%01'", &["2"]),
     ("SELECT name FROM spans WHERE parent_span_id IS NULL", &["POST /checkout"]),

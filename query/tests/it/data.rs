@@ -5,7 +5,7 @@ use rand::rngs::StdRng;
 use throughline_model::log_record::{LogBatchBuilder, LogFields};
 use throughline_model::origin::{self, Resource, Scope};
 use throughline_model::span::{SpanBatchBuilder, SpanFields};
-use throughline_model::time::{MINUTE_NS, SECOND_NS};
+use throughline_model::time::MINUTE_NS;
 use throughline_model::{Batch, Value, attrs};
 
 use crate::harness::NOW_NS;
@@ -146,72 +146,7 @@ pub const SERVICES: [&str; 4] = ["cart", "payment", "shop", "unknown_service"];
 pub const NAMES: [&str; 4] = ["GET /", "charge", "query", ""];
 pub const WORDS: [&str; 5] = ["alpha", "beta", "Alpha beta", "100%", "a_b"];
 
-fn pick<'a>(rng: &mut StdRng, from: &[&'a str]) -> &'a str {
-    from[rng.random_range(0..from.len())]
-}
-
 /// Times on a coarse grid in the two hours before now, so that many are equal.
 pub fn random_time(rng: &mut StdRng) -> i64 {
     NOW_NS - rng.random_range(0..60) * 2 * MINUTE_NS
-}
-
-fn random_value(rng: &mut StdRng) -> Value {
-    match rng.random_range(0..8) {
-        0 => Value::Empty,
-        1 => Value::Bool(rng.random()),
-        2 => Value::Int(rng.random_range(-3..8)),
-        3 => Value::Double(f64::from(rng.random_range(-6..16)) / 2.0),
-        4 => Value::Bytes(vec![rng.random_range(0..3)]),
-        5 => Value::Array(vec![Value::Int(1), text(pick(rng, &WORDS))]),
-        _ => text(pick(rng, &WORDS)),
-    }
-}
-
-fn random_attributes(rng: &mut StdRng) -> Vec<(String, Value)> {
-    let mut all = Vec::new();
-    for key in ["k", "n", "rare"] {
-        if rng.random_range(0..3) > 0 {
-            all.push((key.to_owned(), random_value(rng)));
-        }
-    }
-    all
-}
-
-/// Random spans; ids repeat, clocks run backwards at times.
-pub fn random_spans(rng: &mut StdRng, count: usize) -> Vec<TestSpan> {
-    (0..count)
-        .map(|i| TestSpan {
-            service: pick(rng, &SERVICES).to_owned(),
-            trace: rng.random_range(0..12),
-            span: i as u8,
-            parent: rng.random_bool(0.7).then(|| rng.random_range(0..=255)),
-            name: pick(rng, &NAMES).to_owned(),
-            kind: rng.random_range(0..7),
-            start_ns: random_time(rng),
-            duration_ns: rng.random_range(-1..20) * 30 * SECOND_NS,
-            status: rng.random_range(0..3),
-            message: pick(rng, &WORDS).to_owned(),
-            attributes: random_attributes(rng),
-            resource: random_attributes(rng),
-            events: (0..rng.random_range(0..3))
-                .map(|_| (random_time(rng), pick(rng, &WORDS).to_owned()))
-                .collect(),
-            links: (0..rng.random_range(0..2)).map(|_| (rng.random(), rng.random())).collect(),
-        })
-        .collect()
-}
-
-/// Random log records, many of them at the same time.
-pub fn random_logs(rng: &mut StdRng, count: usize) -> Vec<TestLog> {
-    (0..count)
-        .map(|_| TestLog {
-            service: pick(rng, &SERVICES).to_owned(),
-            time_ns: random_time(rng),
-            severity: rng.random_range(0..25),
-            body: rng.random_bool(0.9).then(|| random_value(rng)),
-            trace: rng.random_bool(0.5).then(|| rng.random_range(0..12)),
-            span: rng.random_bool(0.5).then(|| rng.random()),
-            attributes: random_attributes(rng),
-        })
-        .collect()
 }

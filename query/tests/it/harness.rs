@@ -21,9 +21,9 @@ pub const NOW_NS: i64 = 1_795_176_000_000_000_000; // 2026-11-20T12:00:00Z
 pub struct Harness {
     pub engine: Engine,
     pub store: Store,
+    pub clock: ManualClock,
     dir: tempfile::TempDir,
     batches: Arc<Mutex<Vec<Decoded>>>,
-    clock: Arc<dyn Clock>,
     tracker: TaskTracker,
     stop: CancellationToken,
 }
@@ -31,15 +31,19 @@ pub struct Harness {
 impl Harness {
     pub async fn new() -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        Self::open(dir, Arc::default()).await
+        Self::open(dir, Arc::default(), ManualClock::at(NOW_NS)).await
     }
 
-    async fn open(dir: tempfile::TempDir, batches: Arc<Mutex<Vec<Decoded>>>) -> Self {
+    async fn open(
+        dir: tempfile::TempDir,
+        batches: Arc<Mutex<Vec<Decoded>>>,
+        manual: ManualClock,
+    ) -> Self {
         let mut options = StoreOptions::new(dir.path());
         options.wal_file_bytes = 1 << 20;
         options.commit_window = std::time::Duration::ZERO;
         options.background = false;
-        let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(NOW_NS));
+        let clock: Arc<dyn Clock> = Arc::new(manual.clone());
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
         let known = batches.clone();
         let decode = Arc::new(move |record: &WalRecord| {
@@ -51,7 +55,7 @@ impl Harness {
             .expect("the store opens");
         let options = EngineOptions::default();
         let engine = Engine::new(store.clone(), options, clock.clone(), tracker.clone());
-        Self { engine, store, dir, batches, clock, tracker, stop }
+        Self { engine, store, clock: manual, dir, batches, tracker, stop }
     }
 
     /// Appends a batch as one request.
@@ -83,12 +87,12 @@ impl Harness {
 
     /// The same store after a restart without a flush.
     pub async fn reopen(self) -> Self {
-        let Self { dir, batches, tracker, stop, store, engine, .. } = self;
+        let Self { dir, batches, clock, tracker, stop, store, engine } = self;
         stop.cancel();
         drop((store, engine));
         tracker.close();
         tracker.wait().await;
-        Self::open(dir, batches).await
+        Self::open(dir, batches, clock).await
     }
 
     /// The rows of an answer as text, one string a row, in order.

@@ -135,7 +135,15 @@ async fn names_and_values_are_listed() {
     assert_eq!(names(operations), ["charge"]);
     let item = AttributePlace::Item;
     let keys = engine.attribute_names(Signal::Traces, item, "", None, &ctx).await.expect("lists");
+    assert_eq!(keys.stats.scan.rows_scanned, 0, "the index of a segment counts its keys");
     assert_eq!(names(keys), ["amount", "http.status_code", "retry", "user"]);
+    // A range that cuts the segment counts rows.
+    let time = TimeRange { start_ns: NOW_NS - 6 * MINUTE_NS, end_ns: NOW_NS };
+    let keys = engine.attribute_names(Signal::Traces, item, "", Some(time), &ctx).await;
+    assert_eq!(names(keys.expect("lists")), [""; 0]);
+    let time = TimeRange { start_ns: NOW_NS - 11 * MINUTE_NS, end_ns: NOW_NS - 9 * MINUTE_NS };
+    let keys = engine.attribute_names(Signal::Traces, item, "", Some(time), &ctx).await;
+    assert_eq!(names(keys.expect("lists")).len(), 4);
     let place = AttributePlace::Resource;
     let keys = engine.attribute_names(Signal::Traces, place, "h", None, &ctx).await;
     assert_eq!(names(keys.expect("lists")), ["host"]);

@@ -279,3 +279,47 @@ async fn sql_counts_and_looks_into_series() {
         assert_eq!(harness.rows(&sql).await, ["40"]);
     }
 }
+
+/// A gauge with one point.
+fn point(time_ns: i64, description: &str) -> Batch {
+    let mut batch = MetricBatchBuilder::default();
+    let identity = SeriesIdentity {
+        resource: &resource("cart"),
+        scope: &[],
+        name: "level",
+        unit: "",
+        kind: MetricKind::Gauge,
+        temporality: 0,
+        is_monotonic: false,
+        attributes: &[],
+    };
+    let row = batch.series(&identity, description, &[]).expect("fits");
+    batch.push_number(row, &PointTime { time_ns, start_time_ns: 0, flags: 0 }, Number::Int(1));
+    Batch::Metrics(batch.finish().expect("fits"))
+}
+
+// Segments once lost points of the last nanosecond that there is, which heads had shown.
+#[tokio::test]
+async fn the_last_nanosecond_is_kept_and_the_greatest_description() {
+    let harness = Harness::new().await;
+    for (time_ns, description) in [(at(0), "b"), (i64::MAX, "c"), (at(1), ""), (at(2), "a")] {
+        harness.append(point(time_ns, description)).await;
+    }
+    let last = "'2262-04-11T23:47:16.854775807Z'";
+    for stage in ["head", "flushed", "compacted"] {
+        match stage {
+            "flushed" => harness.store.flush().await.expect("flushes"),
+            "compacted" => harness.store.compact().await.expect("compacts"),
+            _ => {}
+        }
+        for (sql, expected) in [
+            ("SELECT count(*) FROM samples".to_owned(), "4"),
+            (format!("SELECT count(*) FROM samples WHERE time = {last}"), "1"),
+            (format!("SELECT count(*) FROM samples WHERE time >= {last}"), "1"),
+            (format!("SELECT count(*) FROM samples WHERE time < {last}"), "3"),
+            ("SELECT description FROM series".to_owned(), "c"),
+        ] {
+            assert_eq!(harness.rows(&sql).await, [expected], "{stage}: {sql}");
+        }
+    }
+}

@@ -217,3 +217,78 @@ async fn only_so_many_queries_run_and_wait() {
     drop(running);
     assert_eq!(waiting.await.expect("has its turn").len(), 1);
 }
+
+#[tokio::test]
+async fn the_last_nanosecond_is_no_end() {
+    let harness = Harness::new().await;
+    let late = TestSpan { start_ns: i64::MAX, ..shop().remove(0) };
+    harness.append(data::spans(&[late.clone(), shop().remove(1)])).await;
+    harness.append(data::logs(&[TestLog { time_ns: i64::MAX, ..TestLog::default() }])).await;
+    let last = "'2262-04-11T23:47:16.854775807Z'";
+    for stage in ["head", "flushed"] {
+        if stage == "flushed" {
+            harness.store.flush().await.expect("flushes");
+        }
+        for (condition, expected) in [
+            ("spans WHERE start_time >= '2026-01-01T00:00:00Z'".to_owned(), "2"),
+            (format!("spans WHERE start_time >= {last}"), "1"),
+            (format!("spans WHERE start_time < {last}"), "1"),
+            (format!("spans WHERE start_time <= {last}"), "2"),
+            (format!("logs WHERE time > '2026-01-01T00:00:00Z' AND time <= {last}"), "1"),
+            (format!("logs WHERE time < {last}"), "0"),
+        ] {
+            let sql = format!("SELECT count(*) FROM {condition}");
+            assert_eq!(harness.rows(&sql).await, [expected], "{stage}: {sql}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_root_of_a_trace_does_not_depend_on_where_rows_are() {
+    let harness = Harness::new().await;
+    let root = shop().remove(0);
+    for name in ["b", "c", "a"] {
+        harness.append(data::spans(&[TestSpan { name: name.into(), ..root.clone() }])).await;
+        assert_eq!(
+            harness.rows("SELECT root_name = (SELECT min(name) FROM spans) FROM traces").await,
+            ["true"]
+        );
+        harness.store.flush().await.expect("flushes");
+    }
+    harness.store.compact().await.expect("compacts");
+    assert_eq!(harness.rows("SELECT root_name FROM traces").await, ["a"]);
+}
+
+// The scan once dropped what SQL's order of floats keeps: NaN is above all numbers.
+#[tokio::test]
+async fn floats_are_ordered_the_same_at_every_stage() {
+    let harness = Harness::new().await;
+    let values = [f64::NAN, f64::INFINITY, 1.5, 0.0, -0.0, -2.0];
+    let span = |(i, value): (usize, f64)| TestSpan {
+        span: i as u8,
+        attributes: attributes(&[("x", Value::Double(value))]),
+        ..shop().remove(0)
+    };
+    let spans = values.into_iter().enumerate().map(span).collect::<Vec<_>>();
+    harness.append(data::spans(&spans)).await;
+    for stage in ["head", "flushed"] {
+        if stage == "flushed" {
+            harness.store.flush().await.expect("flushes");
+        }
+        for (condition, expected) in [
+            ("> 1.0", "3"),
+            (">= 1.5", "3"),
+            ("< 0.0", "1"),
+            ("<= 0.0", "3"),
+            ("<> 1.5", "5"),
+            ("<> 0.0", "4"),
+            ("= 0.0", "2"),
+        ] {
+            let sql = |x: &str| format!("SELECT count(*) FROM spans WHERE {x} {condition}");
+            let direct = sql("attr_float(attributes, 'x')");
+            assert_eq!(harness.rows(&direct).await, [expected], "{stage}: {direct}");
+            let above = sql("coalesce(attr_float(attributes, 'x'), attr_float(attributes, 'y'))");
+            assert_eq!(harness.rows(&above).await, [expected], "{stage}: {above}");
+        }
+    }
+}

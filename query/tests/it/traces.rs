@@ -63,6 +63,52 @@ async fn a_trace_by_id_is_whole_and_single() {
     }
 }
 
+// A range that a trace crosses once cut it at the edge of the segments there.
+#[tokio::test]
+async fn a_hint_never_cuts_a_trace() {
+    let harness = Harness::new().await;
+    let minute = |minute: i64| NOW_NS - minute * MINUTE_NS;
+    // One span in each of twelve hours, a segment each, and one that lasts for hours.
+    for hour in 0..12 {
+        let span = TestSpan {
+            trace: 1,
+            span: hour,
+            start_ns: minute(30 + i64::from(hour) * 50),
+            duration_ns: 1,
+            ..TestSpan::default()
+        };
+        let long = TestSpan { trace: 2, duration_ns: 600 * MINUTE_NS, ..span.clone() };
+        let both = if hour == 11 { vec![span, long] } else { vec![span] };
+        harness.append(data::spans(&both)).await;
+        harness.store.flush().await.expect("flushes");
+    }
+    let last = TestSpan { trace: 2, span: 99, start_ns: minute(20), ..TestSpan::default() };
+    harness.append(data::spans(&[last])).await;
+    harness.store.flush().await.expect("flushes");
+    let range = |from: i64, to: i64| TimeRange { start_ns: minute(from), end_ns: minute(to) };
+    let ctx = QueryContext::default();
+    for hint in [
+        Some(range(40, 0)),
+        Some(range(330, 329)),
+        Some(range(600, 590)),
+        Some(range(9_000, 8_000)), // nothing there, so everywhere
+        None,
+    ] {
+        for (trace, spans) in [(1, 12), (2, 2)] {
+            let id = TraceId(data::trace_id(trace));
+            let found = harness.engine.trace(id, hint, &ctx).await.expect("reads");
+            let found = found.expect("is there");
+            assert_eq!(found.spans.len(), spans, "trace {trace}, {hint:?}");
+        }
+    }
+    let alone = TestSpan { trace: 3, start_ns: minute(20), ..TestSpan::default() };
+    harness.append(data::spans(&[alone])).await;
+    let found = harness.engine.trace(TraceId(data::trace_id(3)), Some(range(21, 19)), &ctx).await;
+    let found = found.expect("reads").expect("is there");
+    assert_eq!(found.spans.len(), 1);
+    assert!(found.stats.scan.segments_pruned_time > 5, "{:?}", found.stats.scan);
+}
+
 #[tokio::test]
 async fn searches_find_traces() {
     let harness = Harness::new().await;

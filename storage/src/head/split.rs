@@ -11,7 +11,7 @@ use throughline_model::metric::MetricBatch;
 use throughline_model::schema::col;
 use throughline_model::time::TimeRange;
 
-use super::list::HeadSlice;
+use super::list::HeadBatch;
 use super::window::Windows;
 use crate::{Error, Result};
 
@@ -26,7 +26,7 @@ pub(crate) struct Part<B> {
 /// Splits spans or log records.
 pub(crate) fn split_rows(
     signal: Signal,
-    head: &HeadSlice<RecordBatch>,
+    head: &[&HeadBatch<RecordBatch>],
     now_ns: i64,
 ) -> Result<Vec<Part<RecordBatch>>> {
     let time = if signal == Signal::Traces { col::START_TIME } else { col::TIME };
@@ -52,7 +52,7 @@ pub(crate) fn split_rows(
 
 /// Splits series and points.
 pub(crate) fn split_points(
-    head: &HeadSlice<MetricBatch>,
+    head: &[&HeadBatch<MetricBatch>],
     now_ns: i64,
 ) -> Result<Vec<Part<MetricBatch>>> {
     fn all_times(batch: &MetricBatch) -> Result<Vec<&[i64]>> {
@@ -86,13 +86,13 @@ pub(crate) fn split_points(
 
 fn split<'a, B: Clone>(
     signal: Signal,
-    head: &'a HeadSlice<B>,
+    head: &[&'a HeadBatch<B>],
     now_ns: i64,
     times: impl Fn(&'a B) -> Result<Vec<&'a [i64]>>,
     cut: impl Fn(&B, &Windows) -> Result<Vec<(TimeRange, B)>>,
 ) -> Result<Vec<Part<B>>> {
     let mut tenants: BTreeMap<Arc<str>, Vec<&'a B>> = BTreeMap::new();
-    for batch in head.iter() {
+    for batch in head {
         tenants.entry(batch.tenant.clone()).or_default().push(&batch.batch);
     }
     let mut parts = Vec::new();

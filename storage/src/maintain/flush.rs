@@ -1,14 +1,16 @@
 //! Sealed head → L0 segments, synced → catalog transaction → view → trimmed log.
 
+use std::ops::RangeBounds;
 use std::sync::Arc;
 
 use throughline_model::Signal;
 use throughline_model::time::TimeRange;
 use ulid::Ulid;
 
+use super::refused;
 use crate::catalog::{Change, Flushed};
 use crate::core::Core;
-use crate::head::{HeadSlice, Receipt, split_points, split_rows};
+use crate::head::{HeadBatch, HeadSlice, Receipt, split_points, split_rows};
 use crate::metric;
 use crate::publish::{AnySegment, LiveHead, SealedHead};
 use crate::segment::{self, SegmentMeta, Sinks, WriteOptions};
@@ -64,8 +66,14 @@ impl Core {
             SealedHead::Rows(sealed) => (sealed.from_seq, sealed.to_seq, receipts(&sealed.slice)),
             SealedHead::Points(sealed) => (sealed.from_seq, sealed.to_seq, receipts(&sealed.slice)),
         };
-        let core = self.clone();
-        let written = self.blocking(move || core.write_head(signal, &head, now_ns)).await;
+        let (core, whole) = (self.clone(), head.clone());
+        let written = self.blocking(move || core.write_head(signal, &whole, .., now_ns)).await;
+        let written = match written {
+            Err(error) if refused::is_refusal(&error) => {
+                self.write_without_refused(signal, head, (from_seq, to_seq), now_ns, error).await
+            }
+            written => written,
+        };
         let metas = written.inspect_err(|error| self.fail_on_io(error))?;
         let change = Change {
             add: metas.clone(),
@@ -100,17 +108,37 @@ impl Core {
         Ok(())
     }
 
-    /// Writes the segments of a head and makes them durable.
-    fn write_head(
+    /// Writes the segments of some batches of a head and makes them durable. On an error their files
+    /// are removed.
+    pub(super) fn write_head(
         &self,
         signal: Signal,
         head: &SealedHead,
+        batches: impl RangeBounds<usize>,
         now_ns: i64,
     ) -> Result<Vec<SegmentMeta>> {
         let mut metas = Vec::new();
+        let written = self.write_parts(signal, head, batches, now_ns, &mut metas);
+        if let Err(error) = written {
+            let ids: Vec<Ulid> = metas.iter().map(|meta| meta.id).collect();
+            self.forget_files(&ids);
+            return Err(error);
+        }
+        Ok(metas)
+    }
+
+    fn write_parts(
+        &self,
+        signal: Signal,
+        head: &SealedHead,
+        batches: impl RangeBounds<usize>,
+        now_ns: i64,
+        metas: &mut Vec<SegmentMeta>,
+    ) -> Result<()> {
         match head {
             SealedHead::Rows(sealed) => {
-                for part in split_rows(signal, &sealed.slice, now_ns)? {
+                let some = some_of(&sealed.slice, batches);
+                for part in split_rows(signal, &some, now_ns)? {
                     metas.push(self.write_segment(
                         &part.tenant,
                         0,
@@ -123,7 +151,8 @@ impl Core {
                 }
             }
             SealedHead::Points(sealed) => {
-                for part in split_points(&sealed.slice, now_ns)? {
+                let some = some_of(&sealed.slice, batches);
+                for part in split_points(&some, now_ns)? {
                     metas.push(self.write_segment(
                         &part.tenant,
                         0,
@@ -139,7 +168,7 @@ impl Core {
         if !metas.is_empty() {
             self.segments.sync_folder()?;
         }
-        Ok(metas)
+        Ok(())
     }
 
     /// Writes and syncs one segment; the folder is synced by the caller. On an error its files are
@@ -171,7 +200,10 @@ impl Core {
             data: self.segments.create(&format!("{}.parquet", options.id))?,
             index: self.segments.create(&format!("{}.idx", options.id))?,
         };
-        let meta = write(options, &mut sinks)
+        // A panic is an error here already, so that its files are removed like those of others.
+        let write = std::panic::AssertUnwindSafe(|| write(options, &mut sinks));
+        let meta = std::panic::catch_unwind(write)
+            .unwrap_or_else(|_| Err(Error::corrupt("the encoder panicked; see the server's log")))
             .map_err(|error| sinks.data.error().or_else(|| sinks.index.error()).unwrap_or(error))?;
         sinks.data.sync()?;
         sinks.index.sync()?;
@@ -212,6 +244,10 @@ impl Core {
     }
 }
 
-fn receipts<B>(slice: &HeadSlice<B>) -> Vec<Receipt> {
+fn some_of<B>(slice: &HeadSlice<B>, batches: impl RangeBounds<usize>) -> Vec<&HeadBatch<B>> {
+    slice.iter().enumerate().filter(|(i, _)| batches.contains(i)).map(|(_, batch)| batch).collect()
+}
+
+pub(super) fn receipts<B>(slice: &HeadSlice<B>) -> Vec<Receipt> {
     slice.iter().map(|batch| batch.receipt.clone()).collect()
 }

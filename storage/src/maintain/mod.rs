@@ -3,6 +3,7 @@
 //! | name    | decides              | runs                                   |
 //! |---------|----------------------|----------------------------------------|
 //! | flush   | [`flush`]: size, age | sealed head → L0 segments              |
+//! |         |                      | [`refused`]: requests no segment takes |
 //! | compact | [`plan`]             | [`run`]: segments → one segment        |
 //! | retain  | [`retain`]           | [`run`]: segments leave                |
 //! | scrub   | [`scrub`]            | [`scrub`]: checksums, quarantine       |
@@ -12,6 +13,7 @@
 pub(crate) mod background;
 mod flush;
 mod plan;
+mod refused;
 mod retain;
 mod run;
 mod scrub;

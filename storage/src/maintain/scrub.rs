@@ -97,7 +97,8 @@ impl Core {
             let keep = || {
                 let file = disk.create(&path)?;
                 file.write_all_at(&bytes, 0)?;
-                file.sync()
+                file.sync()?;
+                path.parent().map_or(Ok(()), |folder| disk.sync_folder(folder))
             };
             keep().map_err(|err| Error::file("write", &path, &err))
         })

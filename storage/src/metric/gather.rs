@@ -67,11 +67,6 @@ pub fn complex_columns(batch: &RecordBatch) -> Result<(PointColumns<'_>, &Binary
         .ok_or_else(|| Error::corrupt("a batch of complex points has other columns than expected"))
 }
 
-/// Whether a range, of which the greatest end means no end, holds a time.
-pub fn holds(range: &TimeRange, time_ns: i64) -> bool {
-    range.start_ns <= time_ns && (time_ns < range.end_ns || range.end_ns == i64::MAX)
-}
-
 /// Batches with the distinct series tables among them.
 pub struct Tables<'a> {
     /// The distinct tables.
@@ -125,7 +120,7 @@ pub struct Gathered<'a> {
 }
 
 impl<'a> Gathered<'a> {
-    /// Regroups the points whose time lies in the range (see [`holds`]), and the exemplars that came
+    /// Regroups the points whose time lies in the range, and the exemplars that came
     /// with them. `rows` says for each row of each table which of `series` series it is, or
     /// [`NOT_WANTED`].
     pub fn new(
@@ -148,7 +143,7 @@ impl<'a> Gathered<'a> {
             let (points, ..) = number_columns(&batch.numbers)?;
             for (series, time) in points.series.iter().zip(points.times) {
                 let row = row(rows, *series)?;
-                if row != NOT_WANTED && holds(range, *time) {
+                if row != NOT_WANTED && range.contains(*time) {
                     gathered.number_starts[row as usize + 1] += 1;
                 }
             }
@@ -157,7 +152,7 @@ impl<'a> Gathered<'a> {
                 |series: &[u32], times: &[i64], out: &mut Vec<(u32, u32, u32)>| -> Result<()> {
                     for (at, (series, time)) in series.iter().zip(times).enumerate() {
                         let row = row(rows, *series)?;
-                        if row != NOT_WANTED && holds(range, *time) {
+                        if row != NOT_WANTED && range.contains(*time) {
                             out.push((row, i as u32, at as u32));
                         }
                     }
@@ -190,7 +185,7 @@ impl<'a> Gathered<'a> {
             let (points, kinds, bits) = number_columns(&batch.numbers)?;
             for (at, series) in points.series.iter().enumerate() {
                 let (row, time_ns) = (row(rows, *series)?, points.times[at]);
-                if row == NOT_WANTED || !holds(range, time_ns) {
+                if row == NOT_WANTED || !range.contains(time_ns) {
                     continue;
                 }
                 let place = &mut next[row as usize];

@@ -11,7 +11,6 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 
 use super::chunk_rows::{ALL_DATA, ChunkColumns};
 use super::exemplars::Exemplar;
-use super::gather::holds;
 use super::points::{ComplexPoints, NumberPoints};
 use super::segment::{ExemplarStream, MetricSegment, Opened};
 use super::series;
@@ -41,7 +40,7 @@ pub fn merge_metrics(
         for cursor in &mut cursors {
             cursor.take(series, &mut points)?;
         }
-        points.retain(|time_ns| holds(&options.window, time_ns));
+        points.retain(|time_ns| options.window.contains(time_ns));
         points.numbers.sort();
         points.complex.sort();
         let exemplars = std::mem::take(&mut points.exemplars);

@@ -174,7 +174,7 @@ fn active_rows(
         for points in [numbers, complex] {
             for (series, time_ns) in points.series.iter().zip(points.times) {
                 let row = *series as usize;
-                if wanted.get(row) == Some(&true) && gather::holds(time, *time_ns) {
+                if wanted.get(row) == Some(&true) && time.contains(*time_ns) {
                     active[row] = true;
                 }
             }
@@ -199,7 +199,7 @@ fn wanted_of(
     }
     own.retain(|row| !opened.chunks_of(*row as usize).is_empty());
     let (min, max) = (segment.meta.min_time_ns, segment.meta.max_time_ns);
-    let is_inside = gather::holds(&request.time, min) && gather::holds(&request.time, max);
+    let is_inside = request.time.contains(min) && request.time.contains(max);
     if !own.is_empty() && !is_inside {
         own = with_times(&opened, &own, &request.time, context)?;
     }
@@ -220,9 +220,9 @@ fn with_times(
             if found.last() == Some(&series) || !time.overlaps(min, max) {
                 continue;
             }
-            let is_hit = gather::holds(time, min)
-                || gather::holds(time, max)
-                || opened.sequence(times)?.iter().any(|time_ns| gather::holds(time, *time_ns));
+            let is_hit = time.contains(min)
+                || time.contains(max)
+                || opened.sequence(times)?.iter().any(|time_ns| time.contains(*time_ns));
             if is_hit {
                 found.push(series);
             }
@@ -326,12 +326,12 @@ impl SeriesSet {
         }
         for rows in &self.segments {
             check(context)?;
-            let wanted = |exemplar: &Exemplar| gather::holds(&self.time, time_of(exemplar));
+            let wanted = |exemplar: &Exemplar| self.time.contains(time_of(exemplar));
             if let Err(err) = rows.exemplars(wanted, rows_max, &mut found) {
                 leave_out(&rows.segment, err, context)?;
             }
         }
-        found.retain(|(_, exemplar)| gather::holds(&self.time, time_of(exemplar)));
+        found.retain(|(_, exemplar)| self.time.contains(time_of(exemplar)));
         found.sort_unstable();
         found.dedup();
         if found.len() > rows_max {
@@ -449,8 +449,8 @@ impl PointReader<'_> {
             self.gathered.numbers(group.series, &mut group.numbers);
             self.gathered.complex(group.series, &mut group.complex)?;
             read += group.numbers.len() + group.complex.len();
-            group.numbers.retain(|time_ns| gather::holds(&self.set.time, time_ns));
-            group.complex.retain(|time_ns| gather::holds(&self.set.time, time_ns));
+            group.numbers.retain(|time_ns| self.set.time.contains(time_ns));
+            group.complex.retain(|time_ns| self.set.time.contains(time_ns));
             group.numbers.sort();
             group.complex.sort();
         }

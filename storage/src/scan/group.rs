@@ -278,6 +278,7 @@ pub(crate) fn trace_rows(
     let by_trace = segment.trace_rows(row_group, io)?;
     let mut rows = here.iter().flat_map(|place| by_trace.rows(*place)).copied().collect::<Vec<_>>();
     rows.sort_unstable();
+    rows.dedup(); // a trace may be asked for twice
     Ok(rows)
 }
 

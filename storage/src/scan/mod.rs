@@ -6,6 +6,7 @@
 pub(crate) mod evaluate;
 mod group;
 mod head;
+mod keys;
 mod newest;
 mod plan;
 mod prune;
@@ -27,6 +28,7 @@ use throughline_model::{Signal, TraceId};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use keys::{AttributeKeys, attribute_keys};
 pub use run::{ScanStream, scan_tier};
 pub use trace::read_trace;
 

@@ -18,15 +18,9 @@ use crate::segment::index::summary::RowGroupSummary;
 use crate::segment::layout::AttributeKind;
 use crate::segment::open::Opened;
 
-/// Whether rows of the closed interval may lie in a range of time. Everything does in
-/// [`TimeRange::ALL`], also the last nanosecond, which a half-open range cannot hold.
-pub(crate) fn in_time(time: &TimeRange, min_ns: i64, max_ns: i64) -> bool {
-    *time == TimeRange::ALL || time.overlaps(min_ns, max_ns)
-}
-
 /// Whether a row group may hold rows in a range of time.
 pub(crate) fn group_in_time(group: &RowGroupSummary, time: &TimeRange) -> bool {
-    in_time(time, group.min_time_ns, group.max_time_ns.max(group.max_end_ns))
+    time.overlaps(group.min_time_ns, group.max_time_ns.max(group.max_end_ns))
 }
 
 /// Whether a slab holds one of the given ordinals; any row group may if none are given.
@@ -124,7 +118,7 @@ pub(crate) fn pages(
     let in_time = |index: &ColumnIndexMetaData, page: usize| {
         let Some((min, max)) = int_bounds(index, page) else { return true };
         // A span overlaps the range from before it: only its start's upper bound counts.
-        min < time.end_ns && (signal != Signal::Logs || max >= time.start_ns)
+        time.ends_after(min) && (signal != Signal::Logs || max >= time.start_ns)
     };
     if *time != TimeRange::ALL {
         narrow(opened.leaf(time_column)?, &in_time);

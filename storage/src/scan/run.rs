@@ -125,7 +125,7 @@ impl Job {
         let time = self.plan.time;
         let mut todo = self.todo.lock();
         let before = todo.len();
-        todo.retain(|s| prune::in_time(&time, s.meta.min_time_ns, s.meta.max_time_ns));
+        todo.retain(|s| time.overlaps(s.meta.min_time_ns, s.meta.max_time_ns));
         let pruned = before - todo.len();
         ScanStats::add(&self.stats().segments_pruned_time, pruned as u64);
     }

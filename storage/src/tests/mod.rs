@@ -34,6 +34,8 @@ use crate::{
 /// 2026-11-20T12:00:00Z.
 const NOW_NS: i64 = 1_795_176_000_000_000_000;
 const TENANT: &str = "default";
+/// A request with this number decodes to spans that the encoder refuses.
+const UNWRITABLE: u64 = 99_999;
 
 /// A data folder, its disk and its clock.
 struct Machine {
@@ -144,7 +146,17 @@ fn decode(record: &WalRecord) -> throughline_model::Result<Decoded> {
     origin::put_resource(&mut resource, 0, "", &[], &[]);
     origin::put_scope(&mut scope, "tests", "1", 0, "", &[]);
     let batch = match record.signal {
-        Signal::Traces => Batch::Spans(spans(&numbers, &resource, &scope)?),
+        Signal::Traces => {
+            let mut batch = spans(&numbers, &resource, &scope)?;
+            if numbers.contains(&UNWRITABLE) {
+                // A column less than the item schema has.
+                let kept: Vec<usize> = (0..batch.num_columns() - 1).collect();
+                batch = batch
+                    .project(&kept)
+                    .map_err(|err| throughline_model::Error::invalid(err.to_string()))?;
+            }
+            Batch::Spans(batch)
+        }
         Signal::Logs => Batch::Logs(logs(&numbers, &resource, &scope)?),
         Signal::Metrics => {
             let mut builder = MetricBatchBuilder::default();

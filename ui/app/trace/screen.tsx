@@ -27,7 +27,7 @@ export function TraceScreen({ table }: { table: TraceTable }) {
   const [help, setHelp] = useState(false);
   const [pointedNs, setPointedNs] = useState<number>();
   const [density, setDensity] = useStored<'comfortable' | 'compact'>('density', 'comfortable');
-  const [treeWidth, setTreeWidth] = useStored<number>('tree-width', window.innerWidth < 1200 ? 280 : 400);
+  const [treeWidth, setTreeWidth] = useStored<number>('tree-width', window.innerWidth < 1200 ? 320 : 400);
   const [panelWidth, setPanelWidth] = useStored<number>('panel-width', window.innerWidth < 1200 ? 320 : 420);
   const state = useTraceState(table, waterfall);
   const navigate = useNavigate();

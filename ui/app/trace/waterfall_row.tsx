@@ -14,6 +14,9 @@ import classes from './waterfall.module.css';
 /** Marks beyond this many on one bar would only smear. */
 const MARKS_MAX = 200;
 
+/** Where a mark stands: whole, also at either end of the time line. */
+const markLeft = (left: number) => `clamp(3px, ${left}%, calc(100% - 4px))`;
+
 export interface RowProps {
   table: TraceTable;
   row: number;
@@ -188,7 +191,7 @@ function Events({ table, row, viewport }: { table: TraceTable; row: number; view
   for (let at = from; at < to; at++) {
     const left = percent(viewport, table.eventTimes[at]);
     if (left >= 0 && left <= 100)
-      marks.push(<i key={at} className={classes.eventMark} style={{ left: `${left}%` }} />);
+      marks.push(<i key={at} className={classes.eventMark} style={{ left: markLeft(left) }} />);
   }
   return marks;
 }
@@ -203,7 +206,7 @@ function LogMarks({ logs, viewport }: { logs: TraceLog[]; viewport: Viewport }) 
         key={index}
         className={classes.logMark}
         data-severity={log.severity}
-        style={{ left: `${left}%` }}
+        style={{ left: markLeft(left) }}
         title={`${log.severityText} ${log.body}`.slice(0, 300)}
       />
     );

@@ -235,7 +235,7 @@ impl Scan for ItemScan {
     }
 
     fn run(&self, order: Order, limit: Option<usize>) -> Result<BatchStream> {
-        if self.time.start_ns >= self.time.end_ns {
+        if self.time.is_empty() {
             return Ok(futures::stream::empty().boxed());
         }
         let (request, query) = (self.request(order, limit), &self.query);

@@ -155,7 +155,7 @@ impl Scan for MetricScan {
     }
 
     fn run(&self, _: Order, limit: Option<usize>) -> Result<BatchStream> {
-        if self.time.start_ns >= self.time.end_ns {
+        if self.time.is_empty() {
             return Ok(futures::stream::empty().boxed());
         }
         let (sender, receiver) = mpsc::channel(BATCHES_AHEAD);
