@@ -24,8 +24,9 @@ use arrow::datatypes::SchemaRef;
 use datafusion::error::DataFusionError;
 use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::physical_plan::execute_stream;
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
-use futures::{StreamExt, TryStreamExt};
+use futures::{FutureExt, StreamExt, TryStreamExt};
 
 use crate::engine::Admitted;
 use crate::{Engine, Error, ErrorKind, QueryContext, QueryStats, Result};
@@ -55,7 +56,18 @@ pub const SQL_BYTES_MAX: usize = 1 << 20;
 
 impl Engine {
     /// Runs one SQL statement.
-    pub async fn sql(&self, text: &str, ctx: &QueryContext) -> Result<SqlResult> {
+    ///
+    /// Boxed here, because a future is compiled where it is polled: every crate above would compile
+    /// the planner of DataFusion once more.
+    pub fn sql<'a>(
+        &'a self,
+        text: &'a str,
+        ctx: &'a QueryContext,
+    ) -> BoxFuture<'a, Result<SqlResult>> {
+        self.start_sql(text, ctx).boxed()
+    }
+
+    async fn start_sql(&self, text: &str, ctx: &QueryContext) -> Result<SqlResult> {
         if text.len() > SQL_BYTES_MAX {
             return Err(Error::invalid(
                 "query",
