@@ -55,20 +55,26 @@ const OTLP: [(&str, OtlpForm); 3] = [
     (PROTOBUF, OtlpForm::Protobuf(PROTOBUF)),
 ];
 
-/// The form that a request asks for where only OTLP is offered.
-pub fn otlp_form(headers: &HeaderMap) -> Result<OtlpForm> {
-    negotiate(headers, &OTLP)
+/// The form that a request asks for where only OTLP is offered; `format` may say so.
+pub fn otlp_form(headers: &HeaderMap, params: &Params) -> Result<OtlpForm> {
+    match params.one("format")? {
+        None | Some("otlp") => negotiate(headers, &OTLP),
+        Some(other) => {
+            let detail = format!("format '{other}' is not offered here, only otlp");
+            Err(ApiError::invalid("format", other, detail))
+        }
+    }
 }
 
 /// The form that a request asks for by `format` and `Accept`.
 pub fn form(headers: &HeaderMap, params: &Params) -> Result<Form> {
     match params.one("format")? {
-        None => Ok(match otlp_form(headers)? {
+        None => Ok(match negotiate(headers, &OTLP)? {
             OtlpForm::Json => Form::Json,
             protobuf => Form::Otlp(protobuf),
         }),
         Some("json") => negotiate(headers, &[(JSON, Form::Json)]),
-        Some("otlp") => otlp_form(headers).map(Form::Otlp),
+        Some("otlp") => negotiate(headers, &OTLP).map(Form::Otlp),
         Some(other) => {
             let detail = format!("format '{other}' is none of json, otlp");
             Err(ApiError::invalid("format", other, detail))

@@ -81,6 +81,9 @@ async fn a_wrong_or_unknown_id_is_said() {
         let problem = server.problem(&format!("/api/v1/traces/{bad}"), 400).await;
         assert_eq!((&problem["field"], &problem["value"]), (&json!("trace_id"), &json!(bad)));
     }
+    // The format is known before the trace is looked for.
+    assert_eq!(server.problem(&format!("{ID}?format=json"), 400).await["field"], "format");
+    assert_eq!(server.problem(&format!("{ID}?format=otlp"), 404).await["field"], "trace_id");
     let answer = server.get_as(ID, "text/csv").await;
     answer.problem(406);
     server.stop().await;

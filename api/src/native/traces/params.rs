@@ -62,6 +62,9 @@ pub struct TraceParams {
     /// The end of that range.
     #[param(example = "now")]
     end: Option<String>,
+    /// `otlp`, the only one here: JSON, or protobuf by `Accept`.
+    #[param(example = "otlp")]
+    format: Option<String>,
 }
 
 /// The search that the parameters describe.
@@ -119,6 +122,6 @@ pub fn trace_id(text: &str) -> Result<TraceId> {
 
 /// Where to look first for a trace.
 pub fn hint(params: &Params, now_ns: i64) -> Result<Option<TimeRange>> {
-    params.allow(&["start", "end"])?;
+    params.allow(&["start", "end", "format"])?;
     params.range(now_ns)
 }

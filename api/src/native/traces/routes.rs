@@ -75,7 +75,7 @@ pub async fn trace(
     headers: HeaderMap,
     params: Params,
 ) -> Result<Response> {
-    let form = otlp_form(&headers)?;
+    let form = otlp_form(&headers, &params)?;
     let id = trace_id(&id)?;
     let hint = hint(&params, state.clock.now_ns())?;
     let (ctx, _guard) = asker();
