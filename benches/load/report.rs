@@ -54,7 +54,7 @@ impl Report {
         for ((question, hot), again) in questions.iter().zip(hot).zip(restarted) {
             let yardstick = hot.duckdb.map_or("– | – | –".to_owned(), |duckdb| {
                 let ratio = hot.server.p50_ms / duckdb.p50_ms;
-                format!("{:.1} | {:.1} | {ratio:.2}", duckdb.p50_ms, duckdb.p95_ms)
+                format!("{:.1} | {:.1} | {ratio:.3}", duckdb.p50_ms, duckdb.p95_ms)
             });
             let _ = writeln!(
                 self.queries,
