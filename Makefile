@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 
-.PHONY: help setup test ui-check lint bench crash fuzz demo
+.PHONY: help setup test ui-check lint bench crash property fuzz demo
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -35,6 +35,9 @@ bench: ## The load of ../shared/load on the release binary beside DuckDB, and th
 
 crash: ## 1 000 cycles of kill -9 under load (set CRASH_CYCLES for another number)
 	CRASH_CYCLES=$${CRASH_CYCLES:-1000} cargo test --test it -- crash --nocapture
+
+property: ## Random rows and questions before and after flush, compaction, restart (PROPERTY_CASES)
+	PROPERTY_CASES=$${PROPERTY_CASES:-200} cargo test -p throughline-query --test it -- property --nocapture
 
 fuzz: ## cargo-fuzz on every decoder (FUZZ_SECONDS each, default ten minutes)
 	scripts/fuzz-briefly $${FUZZ_SECONDS:-600} require

@@ -84,19 +84,22 @@ async fn run(
     report.ingest(signal, &load, &sent, &server.usage(data_dir.path()).await?);
     drop(load);
     let questions = queries::of(signal.name, &folder_lines(folder, "trace_ids.txt"), truth);
-    let hot = queries::ask(&server, &questions).await?;
+    let mut yardstick = match signal.name {
+        "traces" => Yardstick::start(&server, folder, truth).await?,
+        _ => None,
+    };
+    let hot = queries::ask(&server, &questions, yardstick.as_mut()).await?;
     report.peak(signal, "queries", server.rss_peak_bytes()?);
+    if let Some(yardstick) = yardstick {
+        let (exported, end) = yardstick.end().await?;
+        report.yardstick(exported, &end);
+    }
     server.stop().await?;
     let server = Server::start(data_dir.path()).await?;
-    let restarted = queries::ask(&server, &questions).await?;
+    let restarted = queries::ask(&server, &questions, None).await?;
     report.peak(signal, "restart and queries", server.rss_peak_bytes()?);
-    let yardstick = if signal.name == "traces" { Yardstick::export(&server).await? } else { None };
     server.stop().await?;
-    let duckdb = match yardstick {
-        Some(yardstick) => Some(yardstick.ask(folder, &questions, truth).await?),
-        None => None,
-    };
-    report.queries(signal, &questions, [&hot, &restarted], duckdb.as_ref());
+    report.queries(signal, &questions, &hot, &restarted);
     if std::env::var_os("BENCH_KEEP").is_some() {
         eprintln!("{}: data kept in {}", signal.name, data_dir.keep().display());
     }

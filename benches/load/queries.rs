@@ -6,9 +6,10 @@ use anyhow::{Context, Result, ensure};
 
 use crate::data::Truth;
 use crate::server::Server;
+use crate::yardstick::Yardstick;
 
 /// How often each question is asked.
-pub const ROUNDS: usize = 20;
+const ROUNDS: usize = 20;
 
 /// A question: one or more requests of the same kind, asked in turn.
 pub struct Question {
@@ -53,6 +54,13 @@ pub struct Times {
     pub p95_ms: f64,
 }
 
+/// The times of one question.
+#[derive(Clone, Copy, Debug)]
+pub struct Answered {
+    pub server: Times,
+    pub duckdb: Option<Times>,
+}
+
 /// The questions for a signal.
 pub fn of(signal: &str, trace_ids: &[String], truth: &Truth) -> Vec<Question> {
     let sql = |name, text: &str, expect: Option<u64>| Question {
@@ -93,96 +101,88 @@ fn logs_of_a_trace(trace_ids: &[String]) -> Question {
     Question { name: "logs of a trace", requests: paths.map(get).collect(), expect: None }
 }
 
+/// Searches: name, conditions, and the truth's name of how many spans match.
+const SEARCHES: [(&str, &str, &str); 5] = [
+    (
+        "service + status 500 + >100 ms",
+        "service=payment&filter=http.response.status_code%3D500&min_duration=100ms",
+        "spans service=payment http.response.status_code=500 duration>100ms",
+    ),
+    (
+        "service + db.system + >200 ms",
+        "service=inventory&filter=db.system%3Dpostgresql&min_duration=200ms",
+        "spans service=inventory db.system=postgresql duration>200ms",
+    ),
+    ("service + user.id, limit 20", "service=frontend&filter=user.id%3Du100000&limit=20", ""),
+    ("service + >50 ms, limit 20", "service=checkout&min_duration=50ms&limit=20", ""),
+    ("errors, limit 20", "status=error&limit=20", ""),
+];
+
+/// SQL: name, query, and the truth's name of its one number.
+const SPANS_SQL: [(&str, &str, &str); 6] = [
+    (
+        "SQL: p99 duration by service",
+        "SELECT service_name, approx_percentile_cont(0.99) WITHIN GROUP (ORDER BY duration_ns) AS p99 FROM spans GROUP BY service_name ORDER BY p99 DESC",
+        "",
+    ),
+    (
+        "SQL: error spans by service",
+        "SELECT service_name, count(*) AS n FROM spans WHERE status_code = 'ERROR' GROUP BY service_name ORDER BY n DESC",
+        "",
+    ),
+    (
+        "SQL: errors, count",
+        "SELECT count(*) FROM spans WHERE status_code = 'ERROR'",
+        "spans with status error",
+    ),
+    ("SQL: spans, count", "SELECT count(*) FROM spans", "spans total"),
+    ("SQL: traces, count", "SELECT count(DISTINCT trace_id) FROM spans", "traces"),
+    (
+        "SQL: attribute filter, count",
+        "SELECT count(*) FROM spans WHERE service_name = 'payment' AND attributes['http.response.status_code'] = '500'",
+        "spans service=payment http.response.status_code=500",
+    ),
+];
+
 fn trace_questions(trace_ids: &[String], truth: &Truth) -> Vec<Question> {
     // A line: id, spans, start.
-    let by_id = |accept: &'static str| -> Vec<Request> {
+    let by_id = |name, accept: &'static str| {
         let words = trace_ids.iter().map(|line| line.split_whitespace());
-        words
-            .filter_map(|mut words| {
-                let path = format!("/api/v1/traces/{}", words.next()?);
-                let spans = words.next()?.parse().ok().filter(|_| accept == "application/json");
-                Some(Request::Get { path, accept, spans })
-            })
-            .collect()
+        let request = |mut words: std::str::SplitWhitespace<'_>| {
+            let path = format!("/api/v1/traces/{}", words.next()?);
+            let spans = words.next()?.parse().ok().filter(|_| accept == "application/json");
+            Some(Request::Get { path, accept, spans })
+        };
+        Question { name, requests: words.filter_map(request).collect(), expect: None }
     };
-    let search = |name, query: &str, expect: Option<u64>| Question {
+    let mut all = vec![
+        by_id("trace by id, OTLP/JSON", "application/json"),
+        by_id("trace by id, protobuf", "application/x-protobuf"),
+    ];
+    all.extend(SEARCHES.map(|(name, query, matched)| {
+        let range = "start=2026-11-20T11:00:00Z&end=2026-11-20T14:00:00Z";
+        let path = format!("/api/v1/traces?{range}&{query}");
+        let request = Request::Get { path, accept: "application/json", spans: None };
+        let expect = truth.count(matched).map(Expect::Matched);
+        Question { name, requests: vec![request], expect }
+    }));
+    all.extend(SPANS_SQL.map(|(name, query, count)| Question {
         name,
-        requests: vec![Request::Get {
-            path: format!(
-                "/api/v1/traces?start=2026-11-20T11:00:00Z&end=2026-11-20T14:00:00Z&{query}"
-            ),
-            accept: "application/json",
-            spans: None,
-        }],
-        expect: expect.map(Expect::Matched),
-    };
-    let sql = |name, text: &str, expect: Option<u64>| Question {
-        name,
-        requests: vec![Request::Sql(text.to_owned())],
-        expect: expect.map(Expect::FirstCell),
-    };
-    vec![
-        Question {
-            name: "trace by id, OTLP/JSON",
-            requests: by_id("application/json"),
-            expect: None,
-        },
-        Question {
-            name: "trace by id, protobuf",
-            requests: by_id("application/x-protobuf"),
-            expect: None,
-        },
-        search(
-            "service + status 500 + >100 ms",
-            "service=payment&filter=http.response.status_code%3D500&min_duration=100ms",
-            truth.count("spans service=payment http.response.status_code=500 duration>100ms"),
-        ),
-        search(
-            "service + db.system + >200 ms",
-            "service=inventory&filter=db.system%3Dpostgresql&min_duration=200ms",
-            truth.count("spans service=inventory db.system=postgresql duration>200ms"),
-        ),
-        search(
-            "service + user.id, limit 20",
-            "service=frontend&filter=user.id%3Du100000&limit=20",
-            None,
-        ),
-        search("service + >50 ms, limit 20", "service=checkout&min_duration=50ms&limit=20", None),
-        search("errors, limit 20", "status=error&limit=20", None),
-        sql(
-            "SQL: p99 duration by service",
-            "SELECT service_name, approx_percentile_cont(0.99) WITHIN GROUP (ORDER BY duration_ns) AS p99 FROM spans GROUP BY service_name ORDER BY p99 DESC",
-            None,
-        ),
-        sql(
-            "SQL: error spans by service",
-            "SELECT service_name, count(*) AS n FROM spans WHERE status_code = 'ERROR' GROUP BY service_name ORDER BY n DESC",
-            None,
-        ),
-        sql(
-            "SQL: errors, count",
-            "SELECT count(*) FROM spans WHERE status_code = 'ERROR'",
-            truth.count("spans with status error"),
-        ),
-        sql("SQL: spans, count", "SELECT count(*) FROM spans", truth.count("spans total")),
-        sql(
-            "SQL: traces, count",
-            "SELECT count(DISTINCT trace_id) FROM spans",
-            truth.count("traces"),
-        ),
-        sql(
-            "SQL: attribute filter, count",
-            "SELECT count(*) FROM spans WHERE service_name = 'payment' AND attributes['http.response.status_code'] = '500'",
-            truth.count("spans service=payment http.response.status_code=500"),
-        ),
-    ]
+        requests: vec![Request::Sql(query.to_owned())],
+        expect: truth.count(count).map(Expect::FirstCell),
+    }));
+    all
 }
 
-/// Asks every question [`ROUNDS`] times, the first of them counted apart.
-pub async fn ask(server: &Server, questions: &[Question]) -> Result<Vec<Times>> {
+/// Asks every question [`ROUNDS`] times, the first of them counted apart; the yardstick in between.
+pub async fn ask(
+    server: &Server,
+    questions: &[Question],
+    mut yardstick: Option<&mut Yardstick>,
+) -> Result<Vec<Answered>> {
     let mut all = Vec::new();
     for question in questions {
-        let mut times = Vec::new();
+        let (mut times, mut beside) = (Vec::new(), Vec::new());
         for round in 0..ROUNDS.max(question.requests.len()) {
             let started = Instant::now();
             let request = &question.requests[round % question.requests.len()];
@@ -192,15 +192,29 @@ pub async fn ask(server: &Server, questions: &[Question]) -> Result<Vec<Times>> 
                 check(question, request, &answer)
                     .with_context(|| format!("{}: {request:?}", question.name))?;
             }
+            let Some(yardstick) = yardstick.as_deref_mut().filter(|_| round < ROUNDS) else {
+                continue;
+            };
+            if let Some(answer) = yardstick.ask(question.name).await? {
+                beside.push(answer.ms);
+                let expect = question.expect.filter(|_| !crate::data::is_cut());
+                let is_right = expect.is_none_or(|expect| answer.count == Some(expect.count()));
+                ensure!(is_right, "DuckDB, {}: {answer:?}, {expect:?}", question.name);
+            }
         }
-        let first_ms = times.remove(0);
-        times.sort_by(f64::total_cmp);
-        let at = |q: f64| times[(q * (times.len() - 1) as f64).round() as usize];
-        let one = Times { first_ms, p50_ms: at(0.5), p95_ms: at(0.95) };
-        eprintln!("{}: {one:.1?}", question.name);
-        all.push(one);
+        let duckdb = (!beside.is_empty()).then(|| summary(beside));
+        let answered = Answered { server: summary(times), duckdb };
+        eprintln!("{}: {answered:.1?}", question.name);
+        all.push(answered);
     }
     Ok(all)
+}
+
+fn summary(mut times: Vec<f64>) -> Times {
+    let first_ms = times.remove(0);
+    times.sort_by(f64::total_cmp);
+    let at = |q: f64| times[(q * (times.len() - 1) as f64).round() as usize];
+    Times { first_ms, p50_ms: at(0.5), p95_ms: at(0.95) }
 }
 
 async fn send(server: &Server, request: &Request) -> Result<Vec<u8>> {

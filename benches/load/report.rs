@@ -4,9 +4,9 @@ use std::fmt::Write;
 
 use crate::Signal;
 use crate::data::{LoadFile, Sent};
-use crate::queries::{Question, Times};
+use crate::queries::{Answered, Question};
 use crate::server::Usage;
-use crate::yardstick::{Answers, Exported};
+use crate::yardstick::{End, Exported};
 
 const MIB: f64 = (1 << 20) as f64;
 
@@ -48,39 +48,38 @@ impl Report {
         &mut self,
         signal: &Signal,
         questions: &[Question],
-        [hot, restarted]: [&[Times]; 2],
-        duckdb: Option<&(Exported, Answers)>,
+        hot: &[Answered],
+        restarted: &[Answered],
     ) {
         for ((question, hot), again) in questions.iter().zip(hot).zip(restarted) {
-            let yardstick = duckdb
-                .and_then(|(_, answers)| answers.questions.get(question.name))
-                .map_or("– | – | –".to_owned(), |answer| {
-                    let ratio = hot.p50_ms / answer.p50_ms;
-                    format!("{:.1} | {:.1} | {ratio:.2}", answer.p50_ms, answer.p95_ms)
-                });
+            let yardstick = hot.duckdb.map_or("– | – | –".to_owned(), |duckdb| {
+                let ratio = hot.server.p50_ms / duckdb.p50_ms;
+                format!("{:.1} | {:.1} | {ratio:.3}", duckdb.p50_ms, duckdb.p95_ms)
+            });
             let _ = writeln!(
                 self.queries,
                 "| {}: {} | {:.1} | {:.1} | {:.1} | {:.1} | {:.1} | {yardstick} |",
                 signal.name,
                 question.name,
-                hot.p50_ms,
-                hot.p95_ms,
-                again.first_ms,
-                again.p50_ms,
-                again.p95_ms
+                hot.server.p50_ms,
+                hot.server.p95_ms,
+                again.server.first_ms,
+                again.server.p50_ms,
+                again.server.p95_ms
             );
         }
-        if let Some((exported, answers)) = duckdb {
-            let _ = writeln!(
-                self.yardstick,
-                "\nDuckDB {}: {} spans in one Parquet file sorted by service, name and start, {:.1} \
-                 bytes a span, peak RSS {:.0} MiB.",
-                answers.version,
-                exported.rows,
-                exported.bytes as f64 / exported.rows.max(1) as f64,
-                answers.rss_peak_bytes as f64 / MIB,
-            );
-        }
+    }
+
+    pub fn yardstick(&mut self, exported: Exported, end: &End) {
+        let _ = writeln!(
+            self.yardstick,
+            "\nDuckDB {}: {} spans in one Parquet file sorted by service, name and start, {:.1} \
+             bytes a span, peak RSS {:.0} MiB.",
+            end.version,
+            exported.rows,
+            exported.bytes as f64 / exported.rows.max(1) as f64,
+            end.rss_peak_bytes as f64 / MIB,
+        );
     }
 
     pub fn markdown(&self) -> String {

@@ -1,9 +1,9 @@
 """DuckDB over the rows that the server holds: the yardstick for a noisy machine.
 
     yardstick.py export ADDRESS FILE        the server's spans, by its own SQL, to one Parquet file
-    yardstick.py ask FILE TRACE_IDS ROUNDS  the server's questions, asked of that file
+    yardstick.py answer FILE TRACE_IDS      the server's questions, asked of that file by their names
 
-Both print one JSON object. The file is what one would hand-craft for these questions: ids spelled
+Each answer is a line of JSON. The file is what one would hand-craft for these questions: ids spelled
 out, attributes as a map (those of resources as JSON), rows sorted by service, name and start, zstd.
 A search here only finds the newest trace ids; the server's also reads what each trace is made of.
 """
@@ -89,37 +89,36 @@ QUESTIONS = {
 }
 
 
-def ask(file, trace_ids, rounds):
+def answer(file, trace_ids):
+    """Asks one question for each line of the input, which names it, and prints how it went."""
     import duckdb
 
     with open(trace_ids) as lines:
         ids = [line.split()[0] for line in lines if line.strip()]
     db = duckdb.connect()
     db.execute(f"CREATE VIEW spans AS FROM read_parquet('{file}')")
-    answers = {}
-    for name, query in QUESTIONS.items():
-        values = [[id] for id in ids] if "?" in query else [[]]
-        times, last = [], []
-        for i in range(rounds):
-            started = time.perf_counter()
-            last = db.execute(query, values[i % len(values)]).fetchall()
-            times.append((time.perf_counter() - started) * 1e3)
-        hot = sorted(times[1:])
-        answers[name] = {
-            "first_ms": times[0],
-            "p50_ms": hot[round(0.5 * (len(hot) - 1))],
-            "p95_ms": hot[round(0.95 * (len(hot) - 1))],
-            "first_cell": last[0][0] if len(last) == 1 and len(last[0]) == 1 else None,
-            "matched": sum(row[2] for row in last) if query.startswith("SELECT trace_id, max") else None,
-        }
-    return {
-        "version": duckdb.__version__,
-        "rss_peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        "questions": answers,
-    }
+    for asked, line in enumerate(sys.stdin):
+        query = QUESTIONS.get(line.rstrip("\n"))
+        if query is None:
+            print("null", flush=True)
+            continue
+        values = [ids[asked % len(ids)]] if "?" in query else []
+        started = time.perf_counter()
+        rows = db.execute(query, values).fetchall()
+        ms = (time.perf_counter() - started) * 1e3
+        count = None
+        if query.startswith("SELECT trace_id, max"):
+            count = sum(row[2] for row in rows)
+        elif len(rows) == 1 and len(rows[0]) == 1:
+            count = rows[0][0]
+        print(json.dumps({"ms": ms, "count": count}), flush=True)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(json.dumps({"version": duckdb.__version__, "rss_peak_bytes": peak}), flush=True)
 
 
 if __name__ == "__main__":
     what, *rest = sys.argv[1:]
-    result = export(*rest) if what == "export" else ask(rest[0], rest[1], int(rest[2]))
-    print(json.dumps(result))
+    if what == "export":
+        print(json.dumps(export(*rest)))
+    else:
+        answer(*rest)

@@ -1,22 +1,26 @@
-//! DuckDB over the same rows in the same run: what this machine, as busy as it is, gives a good
-//! engine without a server. `yardstick.py` exports the spans while the server runs and asks after it.
+//! DuckDB over the same rows in the same run: what this machine, as busy as it is at the moment, gives a
+//! good engine without a server. `yardstick.py` exports the spans from the server and then answers one
+//! question at a time, between those that the server is asked.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
-use tokio::process::Command;
+use serde::de::DeserializeOwned;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use crate::data::Truth;
-use crate::queries::{Expect, Question, ROUNDS};
 use crate::server::Server;
 
-/// The spans in a file that DuckDB reads.
+/// A DuckDB that has the spans in a file.
 pub struct Yardstick {
-    python: PathBuf,
-    folder: tempfile::TempDir,
     exported: Exported,
+    child: Child,
+    questions: ChildStdin,
+    answers: Lines<BufReader<ChildStdout>>,
+    _folder: tempfile::TempDir,
 }
 
 /// What was exported.
@@ -26,77 +30,74 @@ pub struct Exported {
     pub bytes: u64,
 }
 
-/// DuckDB's times, by the questions' names.
-#[derive(Debug, Deserialize)]
-pub struct Answers {
-    pub version: String,
-    pub rss_peak_bytes: u64,
-    pub questions: BTreeMap<String, Answer>,
+/// One answer.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Answer {
+    pub ms: f64,
+    /// The count that the server's answer to the question has too.
+    pub count: Option<u64>,
 }
 
-/// One question's times, and the counts in its last answer.
+/// What DuckDB says at its end.
 #[derive(Debug, Deserialize)]
-pub struct Answer {
-    pub p50_ms: f64,
-    pub p95_ms: f64,
-    first_cell: Option<serde_json::Value>,
-    matched: Option<u64>,
+pub struct End {
+    pub version: String,
+    pub rss_peak_bytes: u64,
 }
 
 impl Yardstick {
     /// Exports the spans; `None`, said aloud, where there is no Python with DuckDB.
-    pub async fn export(server: &Server) -> Result<Option<Self>> {
+    pub async fn start(server: &Server, load: &Path, truth: &Truth) -> Result<Option<Self>> {
         let python = std::env::var_os("BENCH_PYTHON").map(PathBuf::from);
         let Some(python) = python.filter(|python| python.exists()) else {
             eprintln!("no yardstick: BENCH_PYTHON names no Python (see scripts/setup-yardstick)");
             return Ok(None);
         };
         let folder = tempfile::tempdir()?;
-        let args = ["export".into(), server.http.clone().into(), file(&folder).into()];
-        let exported = run(&python, &args).await?;
+        let file = folder.path().join("spans.parquet");
+        let mut export = script(&python, "export");
+        let output = export.arg(&server.http).arg(&file).output().await?;
+        ensure!(output.status.success(), "the export ended with {}", output.status);
+        let exported: Exported = parse(&output.stdout)?;
         eprintln!("yardstick: {exported:?}");
-        Ok(Some(Self { python, folder, exported }))
-    }
-
-    /// Asks DuckDB every question and checks its counts as the server's were.
-    pub async fn ask(
-        &self,
-        load: &Path,
-        questions: &[Question],
-        truth: &Truth,
-    ) -> Result<(Exported, Answers)> {
-        let ids = load.join("trace_ids.txt");
-        let rounds = ROUNDS.to_string();
-        let args = ["ask".into(), file(&self.folder).into(), ids.into(), rounds.into()];
-        let answers: Answers = run(&self.python, &args).await?;
         if let Some(total) = truth.count("spans total").filter(|_| !crate::data::is_cut()) {
-            ensure!(self.exported.rows == total, "{} rows exported", self.exported.rows);
+            ensure!(exported.rows == total, "{} rows exported", exported.rows);
         }
-        for question in questions.iter().filter(|_| !crate::data::is_cut()) {
-            let Some(answer) = answers.questions.get(question.name) else { continue };
-            let got = match question.expect {
-                None => continue,
-                Some(Expect::FirstCell(_)) => answer.first_cell.as_ref().and_then(|v| v.as_u64()),
-                Some(Expect::Matched(_)) => answer.matched,
-            };
-            ensure!(got == question.expect.map(Expect::count), "{}: {answer:?}", question.name);
-        }
-        Ok((self.exported, answers))
+        let mut answer = script(&python, "answer");
+        answer.arg(&file).arg(load.join("trace_ids.txt")).stdin(Stdio::piped());
+        let mut child = answer.stdout(Stdio::piped()).spawn()?;
+        let questions = child.stdin.take().context("its input is piped")?;
+        let answers = child.stdout.take().context("its output is piped")?;
+        let answers = BufReader::new(answers).lines();
+        Ok(Some(Self { exported, child, questions, answers, _folder: folder }))
+    }
+
+    /// Asks the question of that name; `None` if it is not one of DuckDB's.
+    pub async fn ask(&mut self, name: &str) -> Result<Option<Answer>> {
+        self.questions.write_all(format!("{name}\n").as_bytes()).await?;
+        parse(self.line().await?.as_bytes())
+    }
+
+    /// Ends it.
+    pub async fn end(mut self) -> Result<(Exported, End)> {
+        drop(self.questions);
+        let line = self.answers.next_line().await?.context("DuckDB has ended early")?;
+        self.child.wait().await?;
+        Ok((self.exported, parse(line.as_bytes())?))
+    }
+
+    async fn line(&mut self) -> Result<String> {
+        self.answers.next_line().await?.context("DuckDB has ended early")
     }
 }
 
-fn file(folder: &tempfile::TempDir) -> PathBuf {
-    folder.path().join("spans.parquet")
+fn script(python: &Path, what: &str) -> Command {
+    let mut command = Command::new(python);
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/load/yardstick.py")).arg(what);
+    command.stderr(Stdio::inherit()).kill_on_drop(true);
+    command
 }
 
-async fn run<T: serde::de::DeserializeOwned>(
-    python: &Path,
-    args: &[std::ffi::OsString],
-) -> Result<T> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/load/yardstick.py");
-    let mut command = Command::new(python);
-    command.arg(script).args(args).stderr(std::process::Stdio::inherit()).kill_on_drop(true);
-    let output = command.output().await?;
-    ensure!(output.status.success(), "{} ended with {}", python.display(), output.status);
-    serde_json::from_slice(&output.stdout).context("the answer of yardstick.py")
+fn parse<T: DeserializeOwned>(line: &[u8]) -> Result<T> {
+    serde_json::from_slice(line).context("an answer of yardstick.py")
 }
