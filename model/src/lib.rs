@@ -5,11 +5,13 @@
 //!
 //! - [`ids`], [`time`], [`value`], [`attrs`]: the scalars and their binary codec
 //! - [`schema`]: every Arrow schema and column name, once
+//! - [`dict`], [`columns`]: columns under construction
 //! - [`span`], [`log_record`], [`metric`]: batch builders and row views
 //! - [`predicate`]: conditions that `query` pushes down and `storage` evaluates
 pub mod attrs;
 pub mod batch;
 pub mod codec;
+pub mod columns;
 pub mod dict;
 mod error;
 pub mod ids;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int32Array, RecordBatch, TimestampNanosecondArray, UInt32Array};
 
+use crate::columns::{AttributesBuilder, BinaryColumn, IdColumn};
 use crate::dict::DictBuilder;
-use crate::span::{AttributesBuilder, BinaryColumn, IdColumn};
 use crate::value::ValueRef;
 use crate::{Error, Result, origin, schema};
 

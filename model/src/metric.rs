@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::codec::{Reader, put_varint};
+use crate::columns::{BinaryColumn, IdColumn};
 use crate::dict::DictBuilder;
-use crate::span::{BinaryColumn, IdColumn};
 use crate::{Error, Result, origin, schema};
 
 /// What kind of metric a series belongs to (OTLP `Metric.data`).

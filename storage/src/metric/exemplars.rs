@@ -9,9 +9,9 @@ use arrow::array::{
     UInt8Array, UInt32Array, UInt64Array,
 };
 use arrow::datatypes::{TimestampNanosecondType, UInt8Type, UInt32Type, UInt64Type};
+use throughline_model::columns::{BinaryColumn, IdColumn};
 use throughline_model::metric::Number;
 use throughline_model::schema::{self, col};
-use throughline_model::span::{BinaryColumn, IdColumn};
 
 use super::index::{self, IndexWriter, SectionKind};
 use crate::{Error, Result};

@@ -18,10 +18,10 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, Int32Type, UInt32Type};
 use hashbrown::HashTable;
+use throughline_model::columns::{BinaryColumn, IdColumn};
 use throughline_model::dict::{DictBuilder, Interner};
 use throughline_model::metric::{MetricKind, SeriesIdentity};
 use throughline_model::schema::{self, col};
-use throughline_model::span::{BinaryColumn, IdColumn};
 
 use crate::{Error, Result};
 

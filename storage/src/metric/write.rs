@@ -9,8 +9,8 @@ use arrow::datatypes::{DataType, Field, Schema};
 use parquet::arrow::ArrowWriter;
 use parquet::errors::ParquetError;
 use throughline_model::Signal;
+use throughline_model::columns::BinaryColumn;
 use throughline_model::metric::MetricBatch;
-use throughline_model::span::BinaryColumn;
 
 use super::chunk::{self, Aggregates, Scratch};
 use super::complex;

@@ -14,9 +14,9 @@ use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffe
 use arrow::datatypes::UInt32Type;
 use hashbrown::HashMap;
 use throughline_model::attrs;
+use throughline_model::columns::BinaryColumn;
 use throughline_model::dict::Interner;
 use throughline_model::schema::col;
-use throughline_model::span::BinaryColumn;
 
 use super::dictionary::DictionaryColumn;
 use super::gather::{Gather, column_offset, same_values};

@@ -11,9 +11,9 @@ use arrow::array::{
 };
 use arrow::buffer::{Buffer, NullBuffer};
 use arrow::datatypes::{Field, Float64Type, Int64Type, Schema, UInt32Type};
+use throughline_model::columns::AttributesBuilder;
 use throughline_model::predicate::Target;
 use throughline_model::schema::{self, col};
-use throughline_model::span::AttributesBuilder;
 use throughline_model::value::{put_bool, put_double, put_int, put_string};
 use throughline_model::{Signal, attrs};
 

@@ -9,7 +9,7 @@
 //! then for the items.
 
 use throughline_model::codec::{put_bytes, put_nested};
-use throughline_model::span::AttributesBuilder;
+use throughline_model::columns::AttributesBuilder;
 use throughline_model::value::{self, VALUE_DEPTH_MAX, tag};
 use throughline_model::{Error, Result, attrs};
 

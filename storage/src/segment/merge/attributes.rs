@@ -11,8 +11,8 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, DictionaryArray, RecordBatch};
 use arrow::datatypes::UInt32Type;
 use hashbrown::HashMap;
+use throughline_model::columns::BinaryColumn;
 use throughline_model::dict::Interner;
-use throughline_model::span::BinaryColumn;
 use throughline_model::{Signal, attrs};
 
 use crate::Result;

@@ -52,7 +52,7 @@ fn runs<T: Clone + std::fmt::Debug>(
 
 // Writes the array as the only column of a file; none if a dictionary would not serve.
 fn write(array: &ArrayRef) -> Option<Bytes> {
-    let nullable = array.null_count() > 0 || array.len() % 2 == 0;
+    let nullable = array.null_count() > 0 || array.len().is_multiple_of(2);
     let field = Field::new("column", array.data_type().clone(), nullable);
     let schema = Schema::new(vec![field]);
     let converted = ArrowSchemaConverter::new().convert(&schema).expect("converts");

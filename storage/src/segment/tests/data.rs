@@ -6,12 +6,11 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::TimestampNanosecondType;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
+use throughline_model::columns::AttributesBuilder;
 use throughline_model::log_record::{LogBatchBuilder, LogFields, TimeSource};
 use throughline_model::origin::{Resource, Scope, put_event, put_link};
 use throughline_model::schema::col;
-use throughline_model::span::{
-    AttributesBuilder, SpanBatchBuilder, SpanFields, map_entries, read_spans,
-};
+use throughline_model::span::{SpanBatchBuilder, SpanFields, map_entries, read_spans};
 use throughline_model::time::TimeRange;
 use throughline_model::{Value, attrs};
 use ulid::Ulid;

@@ -163,7 +163,7 @@ fn keys_whose_columns_come_and_go() {
         0 => Value::String(format!("text {}", i % 3)),
         1 => Value::Int(i as i64),
         2 => Value::Double(-0.0),
-        3 => Value::Bool(i % 2 == 0),
+        3 => Value::Bool(i.is_multiple_of(2)),
         _ => Value::Array(vec![Value::Int(1)]),
     };
     // Few rows, so that every key is frequent here; "vanishing" is rare once merged.
