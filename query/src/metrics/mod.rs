@@ -27,7 +27,8 @@ pub struct MetricQuery {
     /// Conditions on series: `metric_name`, `service_name`, `unit`, `metric_kind`, `temporality`,
     /// `is_monotonic`, `series_id`, and attributes of series, resource and scope.
     pub filters: Vec<Predicate>,
-    /// Only points in this range, and series that have one.
+    /// Only points in this range, and series that have one. A description that changed is the greatest
+    /// of those that came with points near the range: what is not read is not asked.
     pub time: TimeRange,
     /// Most metrics, series, points or exemplars, depending on the question.
     pub limit: usize,

@@ -14,7 +14,8 @@ use throughline_storage::scan::{self, ScanContext};
 use super::TraceResult;
 use crate::{Engine, Error, ErrorKind, QueryContext, Result};
 
-/// How far from a span of a trace its other spans are looked for when there is a hint.
+/// How far from a span of a trace its other spans are looked for when there is a hint; a span that
+/// is further from all others is missed, which is the price of not asking every segment.
 const HINT_MARGIN_NS: i64 = HOUR_NS;
 /// How often the range of a hint is widened before everything is looked at.
 const WIDENINGS_MAX: usize = 4;

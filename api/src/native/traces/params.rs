@@ -56,7 +56,8 @@ pub struct TraceSearchParams {
 #[into_params(parameter_in = Query)]
 #[allow(dead_code)] // documentation for OpenAPI
 pub struct TraceParams {
-    /// Where to look first; never hides a span.
+    /// Where to look first. The look goes on for an hour around every span found, and everywhere where
+    /// there is none: only a span that is further from all others of its trace can be missed.
     #[param(example = "-1h")]
     start: Option<String>,
     /// The end of that range.

@@ -25,7 +25,7 @@ use crate::data::{self, TestSpan};
 use crate::harness::Harness;
 
 /// Pairs of stores that are filled and asked in an ordinary run.
-const CASES: u64 = 2;
+const CASES: u64 = 3;
 /// Questions to each pair, at every stage.
 const SQL_QUESTIONS: usize = 24;
 const JOINS: usize = 3;
