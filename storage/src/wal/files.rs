@@ -27,6 +27,9 @@ const SPARES_MAX: usize = 3;
 const ACTIVE_DRAFT: &str = "active.draft";
 const ZEROS_BYTES: usize = 1024 * 1024;
 
+/// A stray file past this must not make the numbers run out.
+const NUMBER_MAX: u64 = 1 << 48;
+
 /// A log file that is no longer written to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ClosedFile {
@@ -90,7 +93,7 @@ impl WalFiles {
                 files.disk.remove(&path).map_err(|err| Error::file("remove", &path, &err))?;
             }
         }
-        inventory.next_number = numbered(&listed).last().map_or(1, |(number, _)| number + 1);
+        inventory.next_number = next_number(&listed)?;
         drop(inventory);
         Ok(files)
     }
@@ -245,4 +248,13 @@ fn numbered(listed: &[(String, u64)]) -> Vec<(u64, &str)> {
         listed.iter().filter_map(|(name, _)| Some((number(name)?, name.as_str()))).collect();
     files.sort_unstable();
     files
+}
+
+fn next_number(listed: &[(String, u64)]) -> Result<u64> {
+    match numbered(listed).last() {
+        Some((number, name)) if *number > NUMBER_MAX => Err(Error::corrupt(format!(
+            "{name} is not a file of a log, whose numbers end at {NUMBER_MAX}"
+        ))),
+        last => Ok(last.map_or(1, |(number, _)| number + 1)),
+    }
 }

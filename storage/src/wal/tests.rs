@@ -15,19 +15,28 @@ use crate::io::testing::FaultyDisk;
 
 const FILE_BYTES: u64 = 16 * 1024;
 
-struct Log {
+pub(super) struct Log {
     folder: tempfile::TempDir,
     disk: FaultyDisk,
 }
 
 impl Log {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self { folder: tempfile::tempdir().expect("folder"), disk: FaultyDisk::default() }
     }
 
-    fn files(&self) -> Arc<WalFiles> {
+    pub fn files(&self) -> Arc<WalFiles> {
+        Arc::new(self.try_files().expect("opens"))
+    }
+
+    pub fn try_files(&self) -> crate::Result<WalFiles> {
         let (disk, folder) = (Arc::new(self.disk.clone()), self.folder.path().to_owned());
-        Arc::new(WalFiles::open(disk, folder, Signal::Traces, FILE_BYTES).expect("opens"))
+        WalFiles::open(disk, folder, Signal::Traces, FILE_BYTES)
+    }
+
+    /// Where the file of a number is.
+    pub fn path(&self, number: usize) -> PathBuf {
+        self.folder.path().join(format!("{number:016}.wal"))
     }
 
     fn paths(&self) -> Vec<PathBuf> {
@@ -53,7 +62,7 @@ impl Log {
     }
 }
 
-fn record(number: u64, body_bytes: usize) -> WalRecord {
+pub(super) fn record(number: u64, body_bytes: usize) -> WalRecord {
     WalRecord {
         signal: Signal::Traces,
         tenant: Arc::from(["", "default", "tenant-\u{e9}"][number as usize % 3]),
