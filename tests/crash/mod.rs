@@ -7,6 +7,8 @@
 //! Everything acknowledged so far is looked for every few cycles, while the senders go on, so that a
 //! failure tells the cycles in which it happened. The data folder of a failed run is kept.
 
+mod replay;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
