@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -152,6 +154,37 @@ fn files_change_their_lives_at_once() {
     assert!(first <= FRAMES - 9, "{first}");
     let expected: Vec<_> = (first..=FRAMES).map(|seq| (seq, record(seq - 1, 5000))).collect();
     assert_eq!(frames, expected);
+}
+
+/// The flush trims while the committer, which has opened the spare, has yet to give it its name: the
+/// trimmed file must not take the spare's name from it.
+#[test]
+fn a_trim_waits_while_the_spare_changes_its_name() {
+    // Without the lock the trim is through long before.
+    const PATIENCE: Duration = Duration::from_millis(300);
+    let log = Log::new();
+    let files = log.files();
+    let mut writer = WalWriter::start(files.clone(), 1, 1).expect("starts");
+    for number in 0..2 {
+        commit(&mut writer, &[record(number, 10_000)]).expect("a file each");
+    }
+    files.prepare_spare().expect("prepares");
+    let (started, handle) = mpsc::channel();
+    log.disk.after_next_open(move || {
+        let (ended, end) = mpsc::channel();
+        let trim = std::thread::spawn(move || {
+            files.trim(1).expect("trims");
+            let _ = ended.send(());
+        });
+        let _ = end.recv_timeout(PATIENCE);
+        started.send(trim).expect("the test waits for it");
+    });
+    for number in 2..5 {
+        commit(&mut writer, &[record(number, 10_000)]).expect("goes on in the spare");
+    }
+    handle.recv().expect("the spare was opened").join().expect("the trim ends");
+    let seqs: Vec<u64> = log.read().0.into_iter().map(|(seq, _)| seq).collect();
+    assert_eq!(seqs, [2, 3, 4, 5]);
 }
 
 /// One file with four small frames; returns where each starts and the last ends.
