@@ -171,7 +171,9 @@ proptest! {
         for (number, mut content) in contents.into_iter().enumerate() {
             for (part, mask) in &flips {
                 let at = (content.len() as f64 * part) as usize;
-                content.get_mut(at).map(|byte| *byte ^= mask);
+                if let Some(byte) = content.get_mut(at) {
+                    *byte ^= mask;
+                }
             }
             std::fs::write(log.path(number), content).expect("writes");
             let path = log.path(number);
