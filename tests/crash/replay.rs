@@ -28,7 +28,7 @@ const FEW: u64 = 8;
 const MANY: u64 = 64;
 /// What two starts may differ by: allocators keep pages, threads meet differently. Far less than the
 /// logs differ by.
-const NOISE_BYTES: u64 = 40 * MIB;
+const NOISE_BYTES: u64 = 64 * MIB;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replay_stays_within_the_memory_of_the_heads() {
