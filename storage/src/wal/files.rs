@@ -27,7 +27,7 @@ const SPARES_MAX: usize = 3;
 const ACTIVE_DRAFT: &str = "active.draft";
 const ZEROS_BYTES: usize = 1024 * 1024;
 
-/// A stray file past this must not make the numbers run out.
+/// Of files and of spares. A stray file past it must not make the numbers run out.
 const NUMBER_MAX: u64 = 1 << 48;
 
 /// A log file that is no longer written to.
@@ -83,10 +83,11 @@ impl WalFiles {
         let mut inventory = files.inventory.lock();
         let spare = |(name, len): &(String, u64)| {
             let number = name.strip_suffix(SPARE_SUFFIX)?.parse::<u64>().ok()?;
+            (number <= NUMBER_MAX).then_some(())?;
             Some((number, files.folder.join(name), *len))
         };
         for (number, path, len) in listed.iter().filter_map(spare) {
-            inventory.next_spare = inventory.next_spare.max(number.saturating_add(1));
+            inventory.next_spare = inventory.next_spare.max(number + 1);
             if len == file_bytes && inventory.spares.len() < SPARES_MAX {
                 inventory.spares.push(path);
             } else {

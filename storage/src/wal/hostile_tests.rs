@@ -211,4 +211,7 @@ fn a_stray_file_does_not_use_up_the_numbers() {
     std::fs::write(log.path(usize::MAX), b"").expect("writes");
     let error = log.try_files().expect_err("refused");
     assert!(error.to_string().contains("18446744073709551615"), "{error}");
+    let log = Log::new();
+    std::fs::write(log.path(usize::MAX).with_extension("spare"), [0; 16 * 1024]).expect("writes");
+    log.files().prepare_spare().expect("prepares");
 }
