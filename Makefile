@@ -14,7 +14,7 @@ setup: ## Installs what the tests need besides cargo, Node and npm
 
 test: setup ui-check ## Every test: units, the real server, real SDKs, crashes, the UI
 	THROUGHLINE_SDK_PYTHON="$(abspath $(TARGET))/sdk-python/bin/python" cargo test --workspace --no-fail-fast
-	scripts/fuzz-briefly 60
+	scripts/fuzz seconds 60
 
 ui-check: ## Lint, type check and tests of the UI
 	cd ui && npm ci --no-audit --no-fund && npm run check
@@ -39,8 +39,8 @@ crash: ## 1 000 cycles of kill -9 under load (set CRASH_CYCLES for another numbe
 property: ## Random rows and questions before and after flush, compaction, restart (PROPERTY_CASES)
 	PROPERTY_CASES=$${PROPERTY_CASES:-200} cargo test -p throughline-query --test it -- property --nocapture
 
-fuzz: ## cargo-fuzz on every decoder (FUZZ_SECONDS each, default ten minutes)
-	scripts/fuzz-briefly $${FUZZ_SECONDS:-600} require
+fuzz: ## cargo-fuzz on every decoder, 10 million inputs (set FUZZ_INPUTS for another number)
+	scripts/fuzz inputs $${FUZZ_INPUTS:-10000000}
 
 demo: ## A simulated web shop, live
 	cargo run --release -- demo

@@ -1,26 +1,92 @@
-//! What the fuzz targets have in common.
+//! What the fuzz targets have in common: the decoders, and what must hold for any bytes.
+//!
+//! The decoders and the oracle (what prost's structs say, as rows) are the files of the crate
+//! `ingest`. They are compiled here once more instead of depending on that crate, which would bring
+//! the storage engine and the servers with it.
 
-use prost::DecodeError;
-use throughline_ingest::otlp::decode::decode_request;
+#[path = "../../ingest/src/otlp/decode/mod.rs"]
+pub mod decode;
+#[path = "../../ingest/src/otlp/json/mod.rs"]
+pub mod json;
+#[path = "../../ingest/src/tests/oracle.rs"]
+mod oracle;
+#[path = "../../ingest/src/tests/rows.rs"]
+mod rows;
+pub mod wal;
+
+use std::fmt::Debug;
+
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use prost::{DecodeError, Message};
 use throughline_model::Signal;
 use throughline_model::batch::Batch;
 use throughline_model::span::read_spans;
 
-/// Decodes a request, reads the rows back, and compares the verdict with prost's.
-pub fn check(signal: Signal, request: &[u8], prost: Result<(), DecodeError>) {
-    match (decode_request(signal, request, 1), prost) {
-        (Ok(decoded), Ok(())) => {
-            assert_eq!(decoded.message.is_empty(), decoded.rejected == 0);
-            if let Batch::Spans(batch) = &decoded.batch {
-                read_spans(batch).expect("what was decoded reads back");
-            }
+const RECEIVED_AT_NS: i64 = 1_750_000_000_000_000_000;
+
+/// Rows as text, which compares NaN with NaN and tells -0 from 0, and how many items are refused.
+type Rows = (String, u64);
+
+fn shown(rows: impl Debug) -> String {
+    format!("{rows:?}")
+}
+
+fn oracle_rows(signal: Signal, request: &[u8]) -> Result<Rows, DecodeError> {
+    match signal {
+        Signal::Traces => ExportTraceServiceRequest::decode(request).map(|request| {
+            let (rows, rejected) = oracle::traces(&request);
+            (shown(rows), rejected)
+        }),
+        Signal::Logs => ExportLogsServiceRequest::decode(request).map(|request| {
+            let (rows, rejected) = oracle::logs(&request, RECEIVED_AT_NS);
+            (shown(rows), rejected)
+        }),
+        Signal::Metrics => ExportMetricsServiceRequest::decode(request).map(|request| {
+            let (rows, rejected) = oracle::metrics(&request);
+            (shown(rows), rejected)
+        }),
+    }
+}
+
+/// Decodes a request: no panic, the verdict of prost, and where it is well-formed, prost's rows.
+pub fn check_protobuf(signal: Signal, request: &[u8]) {
+    let ours = decode::decode_request(signal, request, RECEIVED_AT_NS);
+    match (ours, oracle_rows(signal, request)) {
+        (Ok(ours), Ok((rows, rejected))) => {
+            let our_rows = match &ours.batch {
+                Batch::Spans(batch) => {
+                    shown(read_spans(batch).expect("what was decoded reads back"))
+                }
+                Batch::Logs(batch) => shown(rows::log_rows(batch)),
+                Batch::Metrics(batch) => shown(rows::metric_rows(batch)),
+            };
+            assert_eq!(our_rows, rows);
+            assert_eq!(ours.rejected, rejected);
+            assert_eq!(ours.message.is_empty(), rejected == 0);
         }
         (Err(_), Err(_)) => {}
+        // prost gives up on what nests deeper than it likes; we refuse the item, or keep it.
+        (_, Err(prost)) if nests_too_deep(&prost) => {}
         // We refuse an item that nests past our limit without looking further inside; prost refuses
         // the request.
-        (Ok(decoded), Err(_)) if decoded.message.contains("nests deeper") => {}
-        (_, Err(prost)) if prost.to_string().contains("recursion limit") => {}
+        (Ok(ours), Err(_)) if ours.message.contains("nests deeper") => {}
         (Ok(_), Err(prost)) => panic!("prost refuses, we do not: {prost}"),
-        (Err(ours), Ok(())) => panic!("prost does not refuse, we do: {ours}"),
+        (Err(ours), Ok(_)) => panic!("prost does not refuse, we do: {ours}"),
     }
+}
+
+/// Reads a request in JSON: no panic, and what is taken is well-formed protobuf for which
+/// [`check_protobuf`] holds.
+pub fn check_json(signal: Signal, request: &[u8]) {
+    let Ok(wire) = json::to_protobuf(signal, request) else { return };
+    if let Err(prost) = oracle_rows(signal, &wire) {
+        assert!(nests_too_deep(&prost), "JSON became malformed protobuf: {prost}");
+    }
+    check_protobuf(signal, &wire);
+}
+
+fn nests_too_deep(prost: &DecodeError) -> bool {
+    prost.to_string().contains("recursion limit")
 }

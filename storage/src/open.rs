@@ -1,10 +1,12 @@
 //! Opening a store: lock, catalog, leftovers, replay, committers, background tasks.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use throughline_model::Signal;
+use throughline_model::batch::Decoded;
 use throughline_model::time::Clock;
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -22,7 +24,8 @@ use crate::publish::{AnySegment, Publisher};
 use crate::status::Progress;
 use crate::store::{Inner, Store};
 use crate::wal::{
-    Committer, Damage, DecodeFn, LogFileReader, QUEUE_REQUESTS, Replay, Reply, WalFiles, WalWriter,
+    Committer, Damage, DecodeFn, LogFileReader, QUEUE_REQUESTS, Replay, Reply, WalFiles, WalRecord,
+    WalWriter,
 };
 use crate::{Error, Result};
 
@@ -230,6 +233,16 @@ struct Chunk {
     is_last: bool,
 }
 
+/// A body that makes the decoder panic must not keep the store from opening, at this start and every
+/// later one: it is kept aside like one that does not decode.
+fn decode_safely(decode: &DecodeFn, record: &WalRecord) -> throughline_model::Result<Decoded> {
+    catch_unwind(AssertUnwindSafe(|| decode(record))).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("panic");
+        Err(throughline_model::Error::invalid(format!("the decoder panicked: {text}")))
+    })
+}
+
 fn read_chunk(
     core: &Core,
     mut reader: LogFileReader,
@@ -264,7 +277,7 @@ fn read_chunk(
         if core.dedup.repeats(record.body_hash, record.received_at_ns) {
             continue;
         }
-        match decode(&record) {
+        match decode_safely(decode, &record) {
             Ok(decoded) => {
                 let memory_bytes = decoded.batch.memory_bytes() as u64;
                 bytes += memory_bytes;

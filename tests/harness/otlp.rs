@@ -121,3 +121,52 @@ pub fn metrics(body: u64) -> Vec<u8> {
         vec![ResourceMetrics { resource, scope_metrics, ..ResourceMetrics::default() }];
     ExportMetricsServiceRequest { resource_metrics }.encode_to_vec()
 }
+
+/// Bytes of text in each item of a [`large`] body.
+const LARGE_TEXT_BYTES: usize = 16 * 1024;
+/// Items of a [`large`] body, which is 1 MiB long.
+pub const LARGE_ITEMS: u64 = 64;
+
+/// Text that differs from item to item and from line to line.
+fn large_text(body: u64, item: u64) -> String {
+    let words = (0..LARGE_TEXT_BYTES as u64 / 16).map(|word| {
+        let mixed = (body * LARGE_ITEMS + item + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ word;
+        format!("{:016x}", mixed.wrapping_mul(0xd6e8_feb8_6659_fd93))
+    });
+    words.collect()
+}
+
+/// Log records with long texts: many bytes, quickly decoded.
+pub fn large_logs(body: u64) -> Vec<u8> {
+    let record = |item: u64| LogRecord {
+        time_unix_nano: time(body, item),
+        body: Some(AnyValue { value: Some(any_value::Value::StringValue(large_text(body, item))) }),
+        ..LogRecord::default()
+    };
+    let log_records = (0..LARGE_ITEMS).map(record).collect();
+    let scope_logs = vec![ScopeLogs { scope: scope(), log_records, ..ScopeLogs::default() }];
+    let resource_logs =
+        vec![ResourceLogs { resource: resource("large"), scope_logs, ..ResourceLogs::default() }];
+    ExportLogsServiceRequest { resource_logs }.encode_to_vec()
+}
+
+/// Spans with a long attribute.
+pub fn large_spans(body: u64) -> Vec<u8> {
+    let span = |item: u64| Span {
+        trace_id: trace_id(body),
+        span_id: span_id(body * LARGE_ITEMS, item),
+        name: "large".to_owned(),
+        start_time_unix_nano: time(body, item),
+        end_time_unix_nano: time(body, item) + 500,
+        attributes: vec![text("db.query.text", &large_text(body, item))],
+        ..Span::default()
+    };
+    let spans = (0..LARGE_ITEMS).map(span).collect();
+    let scope_spans = vec![ScopeSpans { scope: scope(), spans, ..ScopeSpans::default() }];
+    let resource_spans = vec![ResourceSpans {
+        resource: resource("large"),
+        scope_spans,
+        ..ResourceSpans::default()
+    }];
+    ExportTraceServiceRequest { resource_spans }.encode_to_vec()
+}

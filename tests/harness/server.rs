@@ -75,6 +75,15 @@ impl Server {
         .await;
     }
 
+    /// The most memory that the process has held so far; `None` where the system does not tell.
+    pub fn peak_rss_bytes(&self) -> Option<u64> {
+        let pid = self.child.id()?;
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        let kib: u64 = line.split_whitespace().next()?.parse().ok()?;
+        Some(kib * 1024)
+    }
+
     /// `kill -9`, at once.
     pub async fn kill(mut self) {
         self.child.kill().await.expect("the process is killed");

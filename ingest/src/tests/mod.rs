@@ -9,6 +9,7 @@ mod http;
 mod json;
 mod oracle;
 mod rows;
+mod seeds;
 mod strategies;
 
 /// A folder of the shared material; `None` where it is absent.

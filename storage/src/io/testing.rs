@@ -17,6 +17,17 @@ struct Faults {
     sync_fails: bool,
     /// What power loss would undo, in the order of writing.
     unsynced: Vec<Unsynced>,
+    after_open: Hook,
+}
+
+/// What happens once, at a moment of the test's choice.
+#[derive(Default)]
+struct Hook(Option<Box<dyn FnOnce() + Send>>);
+
+impl std::fmt::Debug for Hook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Hook({})", if self.0.is_some() { "set" } else { "none" })
+    }
 }
 
 #[derive(Debug)]
@@ -41,6 +52,11 @@ impl FaultyDisk {
         self.0.lock().sync_fails = fails;
     }
 
+    /// Runs this when the next file has been opened, before whoever opened it goes on.
+    pub fn after_next_open(&self, run: impl FnOnce() + Send + 'static) {
+        self.0.lock().after_open = Hook(Some(Box::new(run)));
+    }
+
     /// Undoes the newest `lost` of the writes that were not synced, as a power cut may.
     pub fn lose_unsynced(&self, lost: usize) -> io::Result<()> {
         let mut faults = self.0.lock();
@@ -63,7 +79,12 @@ impl Disk for FaultyDisk {
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        Ok(self.wrap(LocalDisk.open(path)?))
+        let file = self.wrap(LocalDisk.open(path)?);
+        let hook = self.0.lock().after_open.0.take();
+        if let Some(run) = hook {
+            run();
+        }
+        Ok(file)
     }
 
     fn sync_folder(&self, path: &Path) -> io::Result<()> {

@@ -219,6 +219,76 @@ async fn damage_in_the_log_is_kept_and_reported() {
 }
 
 #[tokio::test]
+async fn a_request_that_trips_the_decoder_is_kept_aside() {
+    let machine = Machine::new();
+    let open = machine.open().await;
+    for number in 1..=3 {
+        open.send(Signal::Traces, &[number]).await.expect("acknowledged");
+    }
+    open.crash().await;
+    let trips: DecodeFn = Arc::new(|record| {
+        assert_ne!(record.body[0], 2, "two is too much");
+        decode(record)
+    });
+    let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
+    let clock = Arc::new(machine.clock.clone());
+    let store = Store::open(machine.options(), clock, trips, tracker.clone(), stop.clone()).await;
+    let open = Open { store: store.expect("opens"), tracker, stop };
+    assert_eq!(numbers(&open.store.view(), Signal::Traces, &machine), [1, 3]);
+    let quarantined = open.store.status().quarantined;
+    assert_eq!(quarantined.len(), 1, "{quarantined:?}");
+    assert!(quarantined[0].why.contains("two is too much"), "{quarantined:?}");
+    let kept = machine.folder.path().join("quarantine").join(&quarantined[0].name);
+    assert_eq!(std::fs::read(kept).expect("kept"), 2u64.to_le_bytes());
+}
+
+/// Whatever stands in the files of the logs, the store opens with what was acknowledged before it.
+#[tokio::test]
+async fn a_log_full_of_anything_opens() {
+    let forged = [&[0x40, 0, 0, 0, 1, 2, 3, 4, 1][..], &[0xff; 200]].concat();
+    let tails: [Vec<u8>; 5] = [
+        Vec::new(),
+        vec![0xff; 70_000],
+        forged.repeat(300),
+        (0..90_000u32).flat_map(u32::to_le_bytes).collect(),
+        [vec![0; 20_000], vec![1; 5000]].concat(),
+    ];
+    for (case, tail) in tails.into_iter().enumerate() {
+        let machine = Machine::new();
+        let open = machine.open().await;
+        let numbers_sent: Vec<u64> = (0..20).collect();
+        for number in &numbers_sent {
+            open.send(Signal::Traces, &[*number]).await.expect("acknowledged");
+        }
+        open.crash().await;
+        let folder = machine.folder.path().join("wal").join("traces");
+        let log = std::fs::read_dir(&folder).expect("lists").next().expect("a file").expect("one");
+        let mut content = std::fs::read(log.path()).expect("reads");
+        let last = content.iter().rposition(|byte| *byte != 0).expect("not all zeros");
+        // The last body is a small number: seven of its bytes are zero.
+        content.truncate((last + 8).next_multiple_of(8));
+        content.extend_from_slice(&tail);
+        std::fs::write(log.path(), content).expect("writes");
+        std::fs::write(folder.join("0000000000000900.wal"), &tail).expect("writes");
+        for _ in 0..2 {
+            let open = machine.open().await;
+            assert_eq!(
+                numbers(&open.store.view(), Signal::Traces, &machine),
+                numbers_sent,
+                "{case}"
+            );
+            open.crash().await;
+        }
+        let open = machine.open().await;
+        open.send(Signal::Traces, &[20]).await.expect("goes on");
+        open.crash().await;
+        let open = machine.open().await;
+        assert_eq!(numbers(&open.store.view(), Signal::Traces, &machine).len(), 21, "{case}");
+        open.crash().await;
+    }
+}
+
+#[tokio::test]
 async fn shutdown_flushes_and_refuses() {
     let machine = Machine::new();
     let open = machine.open().await;

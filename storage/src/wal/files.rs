@@ -27,6 +27,9 @@ const SPARES_MAX: usize = 3;
 const ACTIVE_DRAFT: &str = "active.draft";
 const ZEROS_BYTES: usize = 1024 * 1024;
 
+/// Of files and of spares. A stray file past it must not make the numbers run out.
+const NUMBER_MAX: u64 = 1 << 48;
+
 /// A log file that is no longer written to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ClosedFile {
@@ -80,17 +83,18 @@ impl WalFiles {
         let mut inventory = files.inventory.lock();
         let spare = |(name, len): &(String, u64)| {
             let number = name.strip_suffix(SPARE_SUFFIX)?.parse::<u64>().ok()?;
+            (number <= NUMBER_MAX).then_some(())?;
             Some((number, files.folder.join(name), *len))
         };
         for (number, path, len) in listed.iter().filter_map(spare) {
-            inventory.next_spare = inventory.next_spare.max(number.saturating_add(1));
+            inventory.next_spare = inventory.next_spare.max(number + 1);
             if len == file_bytes && inventory.spares.len() < SPARES_MAX {
                 inventory.spares.push(path);
             } else {
                 files.disk.remove(&path).map_err(|err| Error::file("remove", &path, &err))?;
             }
         }
-        inventory.next_number = numbered(&listed).last().map_or(1, |(number, _)| number + 1);
+        inventory.next_number = next_number(&listed)?;
         drop(inventory);
         Ok(files)
     }
@@ -245,4 +249,13 @@ fn numbered(listed: &[(String, u64)]) -> Vec<(u64, &str)> {
         listed.iter().filter_map(|(name, _)| Some((number(name)?, name.as_str()))).collect();
     files.sort_unstable();
     files
+}
+
+fn next_number(listed: &[(String, u64)]) -> Result<u64> {
+    match numbered(listed).last() {
+        Some((number, name)) if *number > NUMBER_MAX => Err(Error::corrupt(format!(
+            "{name} is not a file of a log, whose numbers end at {NUMBER_MAX}"
+        ))),
+        last => Ok(last.map_or(1, |(number, _)| number + 1)),
+    }
 }

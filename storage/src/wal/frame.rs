@@ -35,6 +35,9 @@ const FRAME_VERSION: u8 = 1;
 const ALIGN: usize = 8;
 const PREFIX_LEN: usize = 8;
 const FIXED_LEN: usize = 1 + 8 + 2 + 3 + 8 + 16;
+const FRAME_BYTES_MIN: usize = (PREFIX_LEN + FIXED_LEN).next_multiple_of(ALIGN);
+/// Numbers of frames are below: the catalog keeps checkpoints as `i64`.
+const SEQ_END: u64 = i64::MAX as u64;
 const ZERO_PAGE: [u8; 4096] = [0; 4096];
 
 /// The header of a log file.
@@ -66,10 +69,11 @@ impl FileHeader {
             let one = file.get(at..at + HEADER_LEN)?;
             let (content, crc) = one.split_at(HEADER_LEN - 4);
             let whole = content.starts_with(&MAGIC) && u32_at(crc, 0) == crc32c::crc32c(content);
-            whole.then_some(())?;
+            let first_seq = u64_at(content, 16);
+            (whole && first_seq < SEQ_END).then_some(())?;
             Some(Self {
                 epoch: u64_at(content, 8),
-                first_seq: u64_at(content, 16),
+                first_seq,
                 signal: Signal::from_u8(content[24])?,
             })
         })
@@ -111,7 +115,8 @@ pub(super) fn put_frame_head(record: &WalRecord, seq: u64, epoch: u64, out: &mut
     padded(PREFIX_LEN + len) - PREFIX_LEN - len
 }
 
-fn frame_crc(epoch: u64, len: u32, parts: &[&[u8]]) -> u32 {
+/// The checksum of a frame whose `len` bytes are these parts.
+pub(super) fn frame_crc(epoch: u64, len: u32, parts: &[&[u8]]) -> u32 {
     let seed = crc32c::crc32c_append(crc32c::crc32c(&epoch.to_le_bytes()), &len.to_le_bytes());
     parts.iter().fold(seed, |crc, part| crc32c::crc32c_append(crc, part))
 }
@@ -154,21 +159,26 @@ impl FrameReader {
         self.next_seq
     }
 
+    /// The frame at `at`, with its number and where it ends. No sum here overflows: `at` lies in the
+    /// file, and a length has 32 bits.
     fn parse(&self, at: usize) -> Option<(u64, WalRecord, usize)> {
-        let head = self.file.get(at..at + PREFIX_LEN + FIXED_LEN)?;
-        let len = u32_at(head, 0) as usize;
+        let head = self.file.get(at..)?.get(..PREFIX_LEN + FIXED_LEN)?;
+        let len = u32_at(head, 0);
         let seq = u64_at(head, 9);
-        let plausible = len >= FIXED_LEN && head[8] == FRAME_VERSION && seq >= self.next_seq;
-        plausible.then_some(())?;
-        let content = self.file.get(at + PREFIX_LEN..at + PREFIX_LEN + len)?;
-        if u32_at(head, 4) != frame_crc(self.header.epoch, len as u32, &[content]) {
-            return None;
-        }
+        // Frames stand side by side: no more can be missing than fit between. Checked before the
+        // checksum, so that a search among damage does not sum up the file again and again.
+        let missing_max = ((at - self.offset) / FRAME_BYTES_MIN) as u64;
+        let missing = seq.checked_sub(self.next_seq).filter(|missing| *missing <= missing_max);
+        (head[8] == FRAME_VERSION && missing.is_some() && seq < SEQ_END).then_some(())?;
+        let content = self.file.get(at + PREFIX_LEN..)?.get(..len as usize)?;
+        let is_whole = content.len() >= FIXED_LEN
+            && u32_at(head, 4) == frame_crc(self.header.epoch, len, &[content]);
+        is_whole.then_some(())?;
         let tenant_len = usize::from(u16::from_le_bytes([content[9], content[10]]));
         let tenant = std::str::from_utf8(content.get(11..11 + tenant_len)?).ok()?;
         let rest = content.get(11 + tenant_len..)?;
         (rest.len() >= 27).then_some(())?;
-        let body_at = at + PREFIX_LEN + 11 + tenant_len + 27;
+        let end = at + PREFIX_LEN + content.len();
         let record = WalRecord {
             signal: Signal::from_u8(rest[0])?,
             tenant: Arc::from(tenant),
@@ -176,9 +186,9 @@ impl FrameReader {
             encoding: Encoding::from_u8(rest[2])?,
             received_at_ns: u64_at(rest, 3) as i64,
             body_hash: u128::from(u64_at(rest, 11)) | u128::from(u64_at(rest, 19)) << 64,
-            body: self.file.slice(body_at..at + PREFIX_LEN + len),
+            body: self.file.slice(end - (rest.len() - 27)..end),
         };
-        Some((seq, record, at + padded(PREFIX_LEN + len)))
+        Some((seq, record, padded(end)))
     }
 }
 
@@ -194,10 +204,9 @@ impl Iterator for FrameReader {
             }
             _ => {
                 let from = self.offset;
-                let at =
-                    (from..self.starts_end).step_by(ALIGN).find(|at| self.parse(*at).is_some())?;
-                let (seq, _, _) = self.parse(at)?;
-                let frames_lost = seq - self.next_seq;
+                let mut places = (from..self.starts_end).step_by(ALIGN);
+                let (at, seq) = places.find_map(|at| Some((at, self.parse(at)?.0)))?;
+                let frames_lost = seq.saturating_sub(self.next_seq);
                 self.offset = at;
                 self.next_seq = seq;
                 Some(Found::Bad { range: from..at, frames_lost })

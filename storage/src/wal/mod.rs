@@ -6,6 +6,8 @@
 mod committer;
 mod files;
 mod frame;
+#[cfg(test)]
+mod hostile_tests;
 mod record;
 mod replay;
 #[cfg(test)]

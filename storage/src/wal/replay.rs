@@ -79,7 +79,8 @@ impl LogFileReader {
     pub fn close(self) -> u64 {
         let next_seq = self.frames.map_or(0, |frames| frames.next_seq()).max(self.expected_seq);
         let bytes = self.content.len() as u64;
-        self.files.add_closed(ClosedFile { path: self.path, last_seq: next_seq - 1, bytes });
+        let last_seq = next_seq.saturating_sub(1);
+        self.files.add_closed(ClosedFile { path: self.path, last_seq, bytes });
         next_seq
     }
 }

@@ -1,6 +1,8 @@
 //! OTLP protobuf to columns, without structs in between: one walk over the wire fills the batch
 //! builders of `model`. Resources and scopes are encoded once a request and interned.
 //!
+//! Knows `model` alone: `fuzz/` compiles these files without the rest of the crate.
+//!
 //! A malformed request fails as a whole (as it does in every protobuf library); an item whose ids or
 //! times cannot be kept is refused alone, and the sender is told which and why.
 
