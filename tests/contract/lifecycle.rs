@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use crate::harness::server::wait_until;
 use crate::harness::{Server, otlp};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -61,4 +62,39 @@ fn an_open_address_wants_tls_and_tokens() {
         .expect("it runs");
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && error.contains("insecure"), "{error}");
+}
+
+/// One query runs at a time and none may wait, so whoever asks learns whether it is still running.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_query_ends_when_its_client_leaves() {
+    use tokio::io::AsyncWriteExt as _;
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = [
+        ("THROUGHLINE_QUERY_CONCURRENT_MAX", "1"),
+        ("THROUGHLINE_QUERY_WAITING_MAX", "0"),
+        ("THROUGHLINE_QUERY_TIMEOUT", "1h"),
+    ];
+    let server = Server::start_with(folder.path(), &settings).await;
+    for body in 0..30 {
+        server.client.send("/v1/traces", otlp::spans(body)).await;
+    }
+    let is_free = || async {
+        let answer = server.client.get("/api/v1/services").await.expect("an answer");
+        answer.status().is_success()
+    };
+    // More pairs than could be counted in an hour.
+    let tables = ["a", "b", "c", "d", "e", "f"].map(|name| format!("spans {name}")).join(", ");
+    let body = format!(r#"{{"query": "SELECT count(*) FROM {tables}"}}"#);
+    let head = format!(
+        "POST /api/v1/sql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    let mut client =
+        tokio::net::TcpStream::connect(&server.client.api).await.expect("the server listens");
+    client.write_all(head.as_bytes()).await.expect("sent");
+    client.write_all(body.as_bytes()).await.expect("sent");
+    wait_until("the query runs", || async { !is_free().await }).await;
+    drop(client);
+    wait_until("the query has ended", is_free).await;
 }
