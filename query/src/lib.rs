@@ -8,6 +8,7 @@
 //! - [`traces`]: a trace by its id, and trace search
 //! - [`logs`]: log search
 //! - [`metrics`]: metric names, series, raw points, exemplars
+//! - [`traceql`]: spans and traces by TraceQL
 //! - [`complete`]: services, operations, attribute names and values
 
 pub mod complete;
@@ -17,6 +18,7 @@ mod error;
 pub mod logs;
 pub mod metrics;
 pub mod sql;
+pub mod traceql;
 pub mod traces;
 
 pub use context::{EngineOptions, QueryContext, QueryStats, QueryStatsSnapshot};
