@@ -6,10 +6,15 @@
 //! and the exact meaning of each construct: `docs/traceql.md`.
 
 pub mod ast;
+mod check;
+mod complete;
 pub mod grammar;
 mod lex;
 mod parse;
+mod print;
 
+pub use check::{anchored, check, compile_text};
+pub use complete::{Completion, Expect, complete, lenient_filter};
 pub use parse::parse;
 
 use throughline_model::time::TimeRange;
