@@ -21,8 +21,8 @@ const COLUMNS: [&str; 5] =
 
 fn request(leaves: Vec<Vec<Predicate>>, traces: Wanted, time: TimeRange) -> TraceScanRequest {
     let columns = COLUMNS.map(|name| ScanColumn::Fixed(name.to_owned())).to_vec();
-    let (whole, structure, together) = (true, true, true);
-    TraceScanRequest { columns, time, leaves, traces, whole, structure, together }
+    let (whole, structure, together, named) = (true, true, true, true);
+    TraceScanRequest { columns, time, leaves, traces, whole, structure, together, named }
 }
 
 fn start(rows: &Rows, request: TraceScanRequest, context: &ScanContext) -> TraceScan {
