@@ -9,11 +9,12 @@
 //! - `dictionary`: values as numbers; `chunk`: a column of numbers in pages; `hybrid`: their packing
 //! - `writer`: row groups, footer, index; `index`: what is known without reading rows
 //! - `open`: footer, index and columns of a segment; `pages`: their bytes; `rows`: file columns back to item columns
+//! - `rollup`: rates, errors, durations and the service map, counted when spans are written
 //! - `soundness`: whether its bytes are still what was written
 mod attributes;
 mod chunk;
 mod dictionary;
-mod gather;
+pub(crate) mod gather;
 mod hybrid;
 pub(crate) mod index;
 pub(crate) mod layout;
@@ -21,9 +22,10 @@ mod logs;
 mod merge;
 pub(crate) mod open;
 mod pages;
+pub(crate) mod rollup;
 pub(crate) mod rows;
 pub(crate) mod soundness;
-mod spans;
+pub(crate) mod spans;
 #[cfg(test)]
 pub(crate) mod tests;
 mod writer;

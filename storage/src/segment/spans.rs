@@ -12,6 +12,7 @@ use arrow::buffer::Buffer;
 use arrow::datatypes::{Int64Type, TimestampNanosecondType};
 use hashbrown::HashMap;
 use throughline_model::schema::col;
+use throughline_model::time::TimeRange;
 use throughline_model::{Signal, TraceId};
 
 use super::attributes::{AttributeCounts, Routed, route};
@@ -21,6 +22,8 @@ use super::index::traces::TraceEntry;
 use super::layout::{
     Layout, PARENT, PARENT_ELSEWHERE, PARENT_FIRST, PARENT_NONE, SpanOrder, TRACE,
 };
+use super::rollup::build::{self, roll_up};
+use super::rollup::peers::Peers;
 use super::writer::SegmentWriter;
 use super::{SegmentMeta, Sinks, WriteOptions};
 use crate::{Error, Result};
@@ -153,7 +156,8 @@ fn local_traces(batches: &[RecordBatch], slab_rows: usize) -> Result<(Vec<u32>, 
     Ok((row_traces, traces))
 }
 
-pub(super) fn column<'b>(batch: &'b RecordBatch, name: &str) -> Result<&'b ArrayRef> {
+/// A column of a batch.
+pub(crate) fn column<'b>(batch: &'b RecordBatch, name: &str) -> Result<&'b ArrayRef> {
     batch
         .column_by_name(name)
         .ok_or_else(|| Error::invalid(format!("a batch has no column '{name}'")))
@@ -198,7 +202,18 @@ impl<'b> SortedSlab<'b> {
             first_trace: self.slab.first,
             traces: self.slab.traces,
         };
-        let parents = Parents::find(&gather, &self.traces, &self.slab)?;
+        let parents = Parents::find(&gather, &self.traces, self.slab.first, self.slab.traces)?;
+        let rollup = build::Slab {
+            gather: &gather,
+            traces: &self.traces,
+            parents: &parents,
+            peers: Peers::of_columns(writer.columns(), &routed),
+            linked: &[],
+            time: TimeRange::ALL,
+            counted: self.order.len(),
+        };
+        let rollup = roll_up(rollup, &mut writer.index.rollup.tables)?;
+        writer.index.rollup.push(&rollup)?;
         let special = HashMap::from_iter([
             (TRACE, Arc::new(UInt32Array::from(self.traces.clone())) as ArrayRef),
             (PARENT, Arc::new(UInt32Array::from(parents.places)) as ArrayRef),
@@ -239,22 +254,30 @@ fn sort(batches: &[RecordBatch], rows: &[SlabRow], order: SpanOrder) -> Result<V
 }
 
 /// Parents as places in the list of their trace's rows.
-struct Parents {
+pub(crate) struct Parents {
     places: Vec<u32>,
     elsewhere: FixedSizeBinaryArray,
+    by_trace: RowsByTrace,
+    first_trace: u32,
 }
 
 /// Traces of more rows look parents up in a table.
 const SEARCHED_ROWS_MAX: usize = 48;
 
 impl Parents {
-    fn find(gather: &Gather<'_>, traces: &[u32], slab: &Slab) -> Result<Self> {
+    /// Finds the parents of rows whose traces' ordinals are `first_trace` and so many that follow.
+    pub(crate) fn find(
+        gather: &Gather<'_>,
+        traces: &[u32],
+        first_trace: u32,
+        trace_count: u32,
+    ) -> Result<Self> {
         let spans = ids(gather, col::SPAN_ID)?;
         let parents = ids(gather, col::PARENT_SPAN_ID)?;
-        let by_trace = RowsByTrace::new(traces, slab.first, slab.traces);
+        let by_trace = RowsByTrace::new(traces, first_trace, trace_count);
         let mut places = vec![PARENT_NONE; traces.len()];
         let mut table: HashMap<u64, u32> = HashMap::new();
-        for trace in 0..slab.traces {
+        for trace in 0..trace_count {
             let rows = by_trace.rows(trace);
             table.clear();
             if rows.len() > SEARCHED_ROWS_MAX {
@@ -282,7 +305,21 @@ impl Parents {
         }
         let elsewhere =
             FixedSizeBinaryArray::try_new(8, Buffer::from_vec(bytes), Some(valid.into()))?;
-        Ok(Self { places, elsewhere })
+        Ok(Self { places, elsewhere, by_trace, first_trace })
+    }
+
+    /// The row of a row's parent, if it is among the rows.
+    pub(crate) fn row(&self, row: usize, trace: u32) -> Option<usize> {
+        let place = self.places[row].checked_sub(PARENT_FIRST)?;
+        let rows = self.by_trace.rows(trace.wrapping_sub(self.first_trace));
+        rows.get(place as usize).map(|row| *row as usize)
+    }
+
+    /// The id of a row's parent that is not among the rows.
+    pub(crate) fn elsewhere(&self, row: usize) -> Option<u64> {
+        let mut id = [0; 8];
+        id.copy_from_slice(self.elsewhere.is_valid(row).then(|| self.elsewhere.value(row))?);
+        Some(u64::from_be_bytes(id))
     }
 }
 
