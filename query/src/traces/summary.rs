@@ -8,6 +8,7 @@ use throughline_model::TraceId;
 use throughline_model::schema::col;
 use throughline_model::span::dict_str;
 use throughline_storage::scan::ScanColumn;
+use throughline_storage::segment::TraceFacts;
 
 use super::{ServiceCount, Status, TraceSummary};
 use crate::{Error, Result};
@@ -23,13 +24,13 @@ const COLUMNS: [&str; 7] = [
 ];
 
 /// The columns that a summary is made of.
-pub(super) fn columns() -> Vec<ScanColumn> {
+pub(crate) fn columns() -> Vec<ScanColumn> {
     COLUMNS.map(|name| ScanColumn::Fixed(name.to_owned())).to_vec()
 }
 
 /// A summary under way.
 #[derive(Debug, Default)]
-pub(super) struct Summary {
+pub(crate) struct Summary {
     // The best span to name the trace after so far.
     head: Option<Head>,
     start_ns: Option<i64>,
@@ -50,8 +51,17 @@ struct Head {
 }
 
 impl Summary {
-    /// Adds spans.
+    /// Adds all spans of a batch.
     pub fn add(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.add_rows(batch, 0..batch.num_rows())
+    }
+
+    /// Adds some spans of a batch.
+    pub fn add_rows(
+        &mut self,
+        batch: &RecordBatch,
+        rows: impl Iterator<Item = usize>,
+    ) -> Result<()> {
         let column = |name: &str| -> Result<&ArrayRef> {
             batch
                 .column_by_name(name)
@@ -63,7 +73,7 @@ impl Summary {
         let starts = column(col::START_TIME)?.as_primitive::<TimestampNanosecondType>();
         let durations = column(col::DURATION_NS)?.as_primitive::<Int64Type>();
         let statuses = column(col::STATUS_CODE)?.as_primitive::<Int32Type>();
-        for row in 0..batch.num_rows() {
+        for row in rows {
             let start_ns = starts.value(row);
             let service = dict_str(services.as_ref(), row);
             let error = u64::from(statuses.value(row) == Status::Error as i32);
@@ -86,6 +96,26 @@ impl Summary {
             *counts = (counts.0 + 1, counts.1 + error);
         }
         Ok(())
+    }
+
+    /// The summary of a trace that nothing has to be read for.
+    pub fn of_facts(facts: TraceFacts, trace_id: TraceId, matched_spans: u64) -> TraceSummary {
+        let count =
+            |(name, span_count, error_count)| ServiceCount { name, span_count, error_count };
+        let mut services = facts.services.into_iter().map(count).collect::<Vec<_>>();
+        services.sort_by(|a, b| (b.span_count, &a.name).cmp(&(a.span_count, &b.name)));
+        TraceSummary {
+            trace_id,
+            root_service: facts.head_service,
+            root_operation: facts.head_name,
+            has_root: facts.has_root,
+            start_time_ns: facts.start_ns,
+            duration_ns: facts.duration_ns,
+            span_count: facts.spans,
+            error_count: facts.errors,
+            matched_spans,
+            services,
+        }
     }
 
     /// The summary.
