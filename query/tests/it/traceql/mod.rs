@@ -3,7 +3,6 @@
 
 mod files;
 mod oracle;
-mod print;
-//ENG mod property;
+mod property;
 mod store;
 mod text;

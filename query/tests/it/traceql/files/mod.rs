@@ -28,7 +28,7 @@
 //! Each question is put to the naive evaluator and to the engine, over a store whose spans are all
 //! in heads, all in segments, in both, and merged.
 
-//ENG mod engine;
+mod engine;
 mod format;
 
 use std::collections::BTreeMap;

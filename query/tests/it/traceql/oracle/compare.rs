@@ -8,7 +8,6 @@ use throughline_query::traceql::ast::{Field, Intrinsic, Scope, SpansetExpr};
 
 use super::metrics::{Axis, Labels, Left, Series, same_labels, value_order};
 use super::value::Val;
-use crate::traceql::print;
 
 /// What is compared besides attributes.
 const INTRINSICS: [Intrinsic; 6] = [
@@ -71,7 +70,7 @@ pub fn compare(
             let label = |meta: String, value| {
                 vec![
                     ("__meta_type".to_owned(), Value::String(meta)),
-                    (print::field(&field), value),
+                    (field.to_string(), value),
                 ]
             };
             count(&mut totals, axis, label(format!("{meta}_total"), Value::Empty), at);

@@ -4,7 +4,6 @@ use throughline_query::traceql::ast::{
     Field, FieldExpr, FieldExprKind, Pipeline, ScalarExpr, SpansetExpr, Stage,
 };
 
-use crate::traceql::print;
 
 /// A field and its name in answers.
 pub type Listed = (String, Field);
@@ -26,7 +25,8 @@ pub fn listed(pipeline: &Pipeline) -> Vec<Listed> {
 fn name(field: &Field) -> String {
     match field {
         Field::Attribute { parent: false, name, .. } => name.clone(),
-        other => print::field(other),
+        Field::Attribute { parent: true, name, .. } => format!("parent.{name}"),
+        other => other.to_string(),
     }
 }
 

@@ -13,7 +13,6 @@ use throughline_query::traceql::ast::{
 
 use super::trace::{self, Trace};
 use super::value::Val;
-use crate::traceql::print;
 
 /// Names and values that a series goes by.
 pub type Labels = Vec<(String, Value)>;
@@ -93,7 +92,7 @@ impl Left<'_> {
     }
 
     fn labels(&self, by: &[Field]) -> Labels {
-        let label = |field| (print::field(field), self.trace.field(self.row, field).first().shown());
+        let label = |field| (field.to_string(), self.trace.field(self.row, field).first().shown());
         by.iter().map(label).collect()
     }
 }

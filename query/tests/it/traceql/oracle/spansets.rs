@@ -9,7 +9,6 @@ use throughline_query::traceql::ast::{
 
 use super::trace::Trace;
 use super::value::{Val, calculate, compare, negate, number_order};
-use crate::traceql::print;
 
 /// Rows of a trace that belong together, and what is recorded of them.
 #[derive(Clone, Debug, Default)]
@@ -116,7 +115,7 @@ impl Trace<'_> {
     }
 
     fn split(&self, expr: &FieldExpr, set: &Set) -> Vec<Set> {
-        let name = format!("by({})", print::field_expr(expr));
+        let name = format!("by({expr})");
         let mut groups: Vec<(Val, Set)> = Vec::new();
         for row in &set.rows {
             let val = self.value(expr, *row).first();
@@ -147,7 +146,7 @@ impl Trace<'_> {
         aggregates_of(&filter.right, &mut aggregates);
         for aggregate in aggregates {
             let val = self.aggregate(aggregate, &set.rows);
-            set.record(print::aggregate(aggregate), val);
+            set.record(aggregate.to_string(), val);
         }
         Some(set)
     }

@@ -144,6 +144,20 @@ pub fn number_field(rng: &mut StdRng) -> Field {
     }
 }
 
+// What is no list by its name: arithmetic with one is refused.
+fn operand(rng: &mut StdRng) -> Field {
+    loop {
+        let field = number_field(rng);
+        let is_list = match &field {
+            Field::Attribute { scope, .. } => matches!(scope, Scope::Event | Scope::Link),
+            Field::Intrinsic { which, .. } => *which == Intrinsic::EventTimeSinceStart,
+        };
+        if !is_list {
+            return field;
+        }
+    }
+}
+
 /// A calculation.
 pub fn number(rng: &mut StdRng, depth: usize) -> FieldExpr {
     match rng.random_range(0..if depth == 0 { 5 } else { 9 }) {
@@ -152,11 +166,9 @@ pub fn number(rng: &mut StdRng, depth: usize) -> FieldExpr {
             0 => literal(Static::Float(f64::from(rng.random_range(0..9)) / 4.0)),
             _ => literal(Static::Duration(rng.random_range(0..20) * 250_000_000)),
         },
-        2..5 => of_field(number_field(rng)),
-        5 => {
-            // In front of a field: `-1` is a literal in some trees and a calculation in others.
-            expr(FieldExprKind::Negate(Box::new(of_field(number_field(rng)))))
-        }
+        2..5 => of_field(operand(rng)),
+        // In front of a field: `-1` is a literal in some trees and a calculation in others.
+        5 => expr(FieldExprKind::Negate(Box::new(of_field(operand(rng))))),
         _ => {
             let (left, right) = (number(rng, depth - 1), number(rng, depth - 1));
             let op = pick(rng, &ARITHMETIC);
@@ -166,7 +178,7 @@ pub fn number(rng: &mut StdRng, depth: usize) -> FieldExpr {
 }
 
 fn with_field(rng: &mut StdRng) -> FieldExpr {
-    let field = of_field(number_field(rng));
+    let field = of_field(operand(rng));
     let other = number(rng, 1);
     match rng.random_range(0..3) {
         0 => field,

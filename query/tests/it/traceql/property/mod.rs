@@ -16,11 +16,11 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use throughline_model::span::Span;
 use throughline_query::QueryContext;
-use throughline_query::traceql::ast::{Query, Root};
+use throughline_query::traceql::ast::Root;
 use throughline_query::traceql::{FoundTrace, MetricsAnswer, MetricsRequest, SearchRequest};
 
 use super::store::{self, LAYOUTS, Layout};
-use super::{oracle, print, text};
+use super::{oracle, text};
 use crate::harness::Harness;
 
 /// Sets of traces in an ordinary run, and questions to each.
@@ -73,7 +73,7 @@ async fn pages(harness: &Harness, request: SearchRequest) -> Result<Vec<FoundTra
 async fn check_search(harness: &Harness, spans: &[Span], question: &Question) -> Difference {
     let expected = oracle::search(spans, &question.query, question.time, question.details);
     let request = SearchRequest {
-        query: print::query(&question.query),
+        query: question.query.to_string(),
         time: question.time,
         limit: question.limit,
         spans_per_spanset: question.details,
@@ -112,7 +112,7 @@ async fn check_metrics(harness: &Harness, spans: &[Span], question: &Question) -
     let expected = expected.into_iter().map(|s| (format!("{:?}", s.labels), s.points));
     let expected = expected.collect::<Points>();
     let request = MetricsRequest {
-        query: print::query(&question.query),
+        query: question.query.to_string(),
         time,
         step_ns: question.step_ns,
         exemplars_max: question.details,
@@ -208,10 +208,8 @@ async fn smallest(harness: &Harness, spans: &[Span], question: Question, why: St
         break;
     }
     let Question { query, time, step_ns, limit, details } = question;
-    let query: Query = query;
     format!(
-        "{}\n  in {time:?}, step {step_ns:?}, limit {limit}, details {details}\n  {why}",
-        print::query(&query)
+        "{query}\n  in {time:?}, step {step_ns:?}, limit {limit}, details {details}\n  {why}"
     )
 }
 
