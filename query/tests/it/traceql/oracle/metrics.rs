@@ -92,7 +92,7 @@ impl Left<'_> {
     }
 
     fn labels(&self, by: &[Field]) -> Labels {
-        let label = |field| (field.to_string(), self.trace.field(self.row, field).first().shown());
+        let label = |field: &Field| (field.to_string(), self.trace.field(self.row, field).first().shown());
         by.iter().map(label).collect()
     }
 }
@@ -223,8 +223,8 @@ fn holds(op: BinaryOp, a: f64, b: f64) -> bool {
 
 /// The order of two sets of labels.
 pub fn labels_order(a: &Labels, b: &Labels) -> Ordering {
-    for ((_, a), (_, b)) in a.iter().zip(b) {
-        let order = value_order(a, b);
+    for ((a_name, a), (b_name, b)) in a.iter().zip(b) {
+        let order = a_name.cmp(b_name).then_with(|| value_order(a, b));
         if order.is_ne() {
             return order;
         }
@@ -246,10 +246,12 @@ pub fn value_order(a: &Value, b: &Value) -> Ordering {
         Value::Double(number) => *number,
         _ => 0.0,
     };
+    let is_double = |value: &Value| matches!(value, Value::Double(_));
     rank(a).cmp(&rank(b)).then_with(|| match (a, b) {
         (Value::String(a), Value::String(b)) => a.cmp(b),
         (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
-        _ => number(a).total_cmp(&number(b)),
+        // An integer before the double that equals it.
+        _ => number(a).total_cmp(&number(b)).then(is_double(a).cmp(&is_double(b))),
     })
 }
 

@@ -11,7 +11,7 @@ mod value;
 
 use std::collections::{BTreeSet, HashMap};
 
-pub use metrics::{Sample, Series, metrics};
+pub use metrics::{Sample, metrics};
 use throughline_model::span::Span;
 use throughline_model::time::TimeRange;
 use throughline_query::traceql::ast::{Field, Query, Root, Static};

@@ -232,12 +232,6 @@ fn metrics(rng: &mut StdRng, spans: &[Span], depth: usize) -> MetricsExpr {
                 }
             };
             let input = metrics(rng, spans, 0);
-            // Series of different names have no order.
-            if matches!(&input, MetricsExpr::Query(query)
-                if matches!(query.function, MetricsFunction::Compare { .. }))
-            {
-                return input;
-            }
             let stages = (0..rng.random_range(1..3)).map(|_| stage(rng)).collect();
             MetricsExpr::Staged { input: Box::new(input), stages }
         }

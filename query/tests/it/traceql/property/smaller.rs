@@ -20,13 +20,13 @@ pub fn queries(query: &Query) -> Vec<Query> {
 
 fn pipelines(pipeline: &Pipeline) -> Vec<Pipeline> {
     let mut all = Vec::new();
-    for (at, stage) in pipeline.stages.iter().enumerate() {
+    for (at, whole) in pipeline.stages.iter().enumerate() {
         if at > 0 {
             let mut stages = pipeline.stages.clone();
             stages.remove(at);
             all.push(Pipeline { stages });
         }
-        for smaller in self::stages(stage) {
+        for smaller in of_stage(whole) {
             let mut stages = pipeline.stages.clone();
             stages[at] = smaller;
             all.push(Pipeline { stages });
@@ -35,7 +35,7 @@ fn pipelines(pipeline: &Pipeline) -> Vec<Pipeline> {
     all
 }
 
-fn stages(stage: &Stage) -> Vec<Stage> {
+fn of_stage(stage: &Stage) -> Vec<Stage> {
     match stage {
         Stage::Spans(expr) => spansets(expr).into_iter().map(Stage::Spans).collect(),
         Stage::By(expr) => parts(expr).into_iter().map(Stage::By).collect(),
