@@ -21,10 +21,11 @@ use throughline_storage::scan::{
     ScanColumn, ScanContext, TraceBatch, TraceScan, TraceScanRequest, Wanted,
 };
 
-use super::ast::{Field, Pipeline, Query, Root};
+use super::ast::{Field, MetricsExpr, Pipeline, Query, Root};
 use super::eval::Spans;
 use super::eval::column::Column;
 use super::eval::spansets::{Runner, Spanset, union};
+use super::lex::error;
 use super::plan::{Needs, Plan, add_fields, named_fields};
 use super::{FoundSpan, FoundSpanset, FoundTrace, SearchAnswer, SearchRequest};
 use crate::traces::TRACES_PAGE_MAX;
@@ -44,12 +45,15 @@ impl Engine {
     ) -> Result<SearchAnswer> {
         check(request)?;
         let query = super::compile(&request.query)?;
-        let Root::Search(pipeline) = query.root else {
-            return Err(Error::invalid(
-                "query",
-                "this query asks for numbers over time; a search wants spans: leave the metrics \
-                 function out, or ask the metrics API",
-            ));
+        let pipeline = match query.root {
+            Root::Search(pipeline) => pipeline,
+            Root::Metrics(expr) => {
+                return Err(error(
+                    function_start(&expr),
+                    "this query asks for numbers over time; a search wants spans: leave the metrics \
+                     function out, or ask the metrics API",
+                ));
+            }
         };
         let plan = Plan::new(&pipeline)?;
         let after = request.cursor.as_deref().map(Place::parse).transpose()?;
@@ -81,8 +85,12 @@ impl Engine {
         ctx: &QueryContext,
     ) -> Result<Vec<SpanId>> {
         let query: Query = super::compile(query)?;
-        let Root::Search(pipeline) = query.root else {
-            return Err(Error::invalid("query", "a trace is filtered by spans, not by numbers"));
+        let pipeline = match query.root {
+            Root::Search(pipeline) => pipeline,
+            Root::Metrics(expr) => {
+                let message = "a trace is filtered by spans, not by numbers";
+                return Err(error(function_start(&expr), message));
+            }
         };
         let plan = Plan::new(&pipeline)?;
         let admitted = self.admit(ctx).await?;
@@ -99,6 +107,18 @@ impl Engine {
                 work.await.map_err(|err| Error::internal(format!("a search failed: {err}")))?
             })
             .await
+    }
+}
+
+// Where the first function of an expression stands.
+fn function_start(expr: &MetricsExpr) -> usize {
+    match expr {
+        MetricsExpr::Query(query) => query.place.start,
+        MetricsExpr::Scalar(_) => usize::MAX,
+        MetricsExpr::Binary { left, right, .. } => function_start(left).min(function_start(right)),
+        MetricsExpr::Negate(inner) | MetricsExpr::Staged { input: inner, .. } => {
+            function_start(inner)
+        }
     }
 }
 

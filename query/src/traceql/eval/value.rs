@@ -259,10 +259,11 @@ pub(crate) fn label_order(a: &Value, b: &Value) -> Ordering {
         (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
         (Value::Int(a), Value::Int(b)) => a.cmp(b),
         (Value::Double(a), Value::Double(b)) => a.total_cmp(b),
-        (Value::Int(a), Value::Double(b)) => int_order(*a, *b).unwrap_or(Ordering::Less),
-        (Value::Double(a), Value::Int(b)) => {
-            int_order(*b, *a).map_or(Ordering::Greater, Ordering::reverse)
+        // Where they are equal, the integer first: two labels never tie.
+        (Value::Int(a), Value::Double(b)) => {
+            int_order(*a, *b).unwrap_or(Ordering::Less).then(Ordering::Less)
         }
+        (Value::Double(_), Value::Int(_)) => label_order(b, a).reverse(),
         (a, b) if rank(a) == rank(b) => a.to_bytes().cmp(&b.to_bytes()),
         (a, b) => rank(a).cmp(&rank(b)),
     }

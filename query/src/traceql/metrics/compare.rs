@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::UInt32Type;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use throughline_model::schema::col;
 use throughline_model::value::ValueRef;
 use throughline_model::{Value, attrs, origin};
@@ -188,8 +188,13 @@ impl Counts {
         let offsets = map.value_offsets();
         let mut by_key: Vec<Vec<(usize, u32, usize)>> = vec![Vec::new(); names.len()];
         for (row, step, side) in &places {
-            for entry in offsets[*row] as usize..offsets[*row + 1] as usize {
-                by_key[keys.keys().value(entry) as usize].push((entry, *step, *side));
+            let of_row = offsets[*row] as usize..offsets[*row + 1] as usize;
+            for entry in of_row.clone() {
+                let entries = &mut by_key[keys.keys().value(entry) as usize];
+                // Of equal keys the first counts.
+                if !entries.last().is_some_and(|(last, ..)| of_row.contains(last)) {
+                    entries.push((entry, *step, *side));
+                }
             }
         }
         for (key, entries) in by_key.into_iter().enumerate().filter(|(_, all)| !all.is_empty()) {
@@ -225,8 +230,12 @@ impl Counts {
         }
         for (number, tally) in tallies {
             let set = origin::resource_attrs(resources.value(number as usize))?;
+            let mut seen = HashSet::new();
             for entry in attrs::iter(set) {
                 let (key, value) = entry?;
+                if !seen.insert(key) {
+                    continue;
+                }
                 self.field(attribute(Scope::Resource, key)).count_all(value, &tally)?;
             }
         }
