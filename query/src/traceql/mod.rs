@@ -31,13 +31,6 @@ use throughline_model::{SpanId, TraceId};
 use crate::traces::TraceSummary;
 use crate::{Error, QueryStatsSnapshot, Result};
 
-// The tree that runs.
-fn compile(text: &str) -> Result<ast::Query> {
-    let mut query = compile_text(text)?;
-    rewrite::rewrite(&mut query);
-    Ok(query)
-}
-
 /// A search: which traces have spansets that the query leaves.
 #[derive(Clone, Debug, Default)]
 pub struct SearchRequest {

@@ -5,18 +5,11 @@
 
 use super::ast::{
     BinaryOp, Field, FieldExpr, FieldExprKind, Intrinsic, MetricsExpr, MetricsFunction, Pipeline,
-    Query, Root, ScalarExpr, SpansetExpr, Stage, Static,
+    ScalarExpr, SpansetExpr, Stage, Static,
 };
 
-/// Rewrites a query.
-pub(super) fn rewrite(query: &mut Query) {
-    match &mut query.root {
-        Root::Search(pipeline) => in_pipeline(pipeline),
-        Root::Metrics(expr) => in_metrics(expr),
-    }
-}
-
-fn in_metrics(expr: &mut MetricsExpr) {
+/// Rewrites a query for numbers.
+pub(super) fn in_metrics(expr: &mut MetricsExpr) {
     match expr {
         MetricsExpr::Query(query) => {
             in_pipeline(&mut query.pipeline);
@@ -33,7 +26,8 @@ fn in_metrics(expr: &mut MetricsExpr) {
     }
 }
 
-fn in_pipeline(pipeline: &mut Pipeline) {
+/// Rewrites a search.
+pub(super) fn in_pipeline(pipeline: &mut Pipeline) {
     for stage in &mut pipeline.stages {
         match stage {
             Stage::Spans(expr) => in_spansets(expr),
@@ -92,8 +86,9 @@ fn in_field(expr: &mut FieldExpr) {
     }
 }
 
-// The numbers are -1 for roots, and 0 or more for all others.
-fn asks_for_root(op: BinaryOp, left: &FieldExpr, right: &FieldExpr) -> bool {
+/// Whether a comparison is true of roots and of nothing else: their number is -1, all others are 0 or
+/// more.
+pub(super) fn asks_for_root(op: BinaryOp, left: &FieldExpr, right: &FieldExpr) -> bool {
     let nested = Field::Intrinsic { which: Intrinsic::NestedSetParent, parent: false };
     let number = match &right.kind {
         FieldExprKind::Static(Static::Int(number)) => Some(*number),

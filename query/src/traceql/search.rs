@@ -15,7 +15,7 @@ use throughline_model::predicate::{Op, Operand, Predicate, Target};
 use throughline_model::schema::col;
 use throughline_model::span::dict_str;
 use throughline_model::time::TimeRange;
-use throughline_model::{SpanId, TraceId};
+use throughline_model::{SpanId, TraceId, Value};
 use throughline_storage::View;
 use throughline_storage::scan::{
     ScanColumn, ScanContext, TraceBatch, TraceScan, TraceScanRequest, Wanted,
@@ -23,11 +23,10 @@ use throughline_storage::scan::{
 
 use super::ast::{Field, MetricsExpr, Pipeline, Query, Root};
 use super::eval::Spans;
-use super::eval::column::Column;
 use super::eval::spansets::{Runner, Spanset, union};
 use super::lex::error;
-use super::plan::{Needs, Plan, add_fields, named_fields};
-use super::{FoundSpan, FoundSpanset, FoundTrace, SearchAnswer, SearchRequest};
+use super::plan::{Plan, add_fields, named_fields};
+use super::{FoundSpan, FoundSpanset, FoundTrace, SearchAnswer, SearchRequest, rewrite};
 use crate::traces::TRACES_PAGE_MAX;
 use crate::traces::cursor::Place;
 use crate::traces::summary::{self, Summary};
@@ -44,8 +43,8 @@ impl Engine {
         ctx: &QueryContext,
     ) -> Result<SearchAnswer> {
         check(request)?;
-        let query = super::compile(&request.query)?;
-        let pipeline = match query.root {
+        let query = super::compile_text(&request.query)?;
+        let mut pipeline = match query.root {
             Root::Search(pipeline) => pipeline,
             Root::Metrics(expr) => {
                 return Err(error(
@@ -55,7 +54,9 @@ impl Engine {
                 ));
             }
         };
-        let plan = Plan::new(&pipeline)?;
+        let fields = named_fields(&pipeline);
+        rewrite::in_pipeline(&mut pipeline);
+        let plan = planned(&pipeline, &fields)?;
         let after = request.cursor.as_deref().map(Place::parse).transpose()?;
         let admitted = self.admit(ctx).await?;
         let budget = &admitted.budget;
@@ -65,7 +66,7 @@ impl Engine {
         let work = budget.scan.tracker.spawn_blocking(move || {
             let search =
                 Search { view: &view, scan: &scan, pipeline: &pipeline, plan: &plan, time };
-            search.page(after, limit, spans_max)
+            search.page(&fields, after, (limit, spans_max))
         });
         let (traces, next) = budget
             .run(async {
@@ -84,15 +85,16 @@ impl Engine {
         query: &str,
         ctx: &QueryContext,
     ) -> Result<Vec<SpanId>> {
-        let query: Query = super::compile(query)?;
-        let pipeline = match query.root {
+        let query: Query = super::compile_text(query)?;
+        let mut pipeline = match query.root {
             Root::Search(pipeline) => pipeline,
             Root::Metrics(expr) => {
                 let message = "a trace is filtered by spans, not by numbers";
                 return Err(error(function_start(&expr), message));
             }
         };
-        let plan = Plan::new(&pipeline)?;
+        rewrite::in_pipeline(&mut pipeline);
+        let plan = planned(&pipeline, &[])?;
         let admitted = self.admit(ctx).await?;
         let budget = &admitted.budget;
         let (view, scan) = (admitted.view.clone(), budget.scan.clone());
@@ -120,6 +122,17 @@ fn function_start(expr: &MetricsExpr) -> usize {
             function_start(inner)
         }
     }
+}
+
+// The plan of a pipeline with what an answer shows of a span.
+fn planned(pipeline: &Pipeline, fields: &[Field]) -> Result<Plan> {
+    let mut plan = Plan::new(pipeline)?;
+    add_fields(&mut plan.needs, fields);
+    plan.needs.order();
+    [col::NAME, col::SERVICE_NAME, col::DURATION_NS]
+        .iter()
+        .for_each(|name| plan.needs.column(name));
+    Ok(plan)
 }
 
 fn check(request: &SearchRequest) -> Result<()> {
@@ -163,13 +176,11 @@ impl Search<'_> {
     // The traces of the page, and where it ended if there are more.
     fn page(
         &self,
+        fields: &[Field],
         after: Option<Place>,
-        limit: usize,
-        spans_max: usize,
+        (limit, spans_max): (usize, usize),
     ) -> Result<(Vec<FoundTrace>, Option<Place>)> {
-        let fields = named_fields(self.pipeline);
-        let mut request = self.plan.request(self.time, true);
-        request.columns = self.shown_columns(&fields);
+        let request = self.plan.request(self.time, true);
         let scan = TraceScan::new(self.view, request, self.scan)?;
         let mut found: Vec<Candidate> = Vec::new();
         // One more than asked for tells whether there is a next page.
@@ -197,7 +208,7 @@ impl Search<'_> {
             for candidate in &mut found {
                 let Some((_, sets)) = candidate.fresh.take() else { continue };
                 candidate.matched = union(sets.clone()).len() as u64;
-                let shown = sets.into_iter().map(|set| shown(&spans, set, &fields, spans_max));
+                let shown = sets.into_iter().map(|set| shown(&spans, set, fields, spans_max));
                 candidate.shown = shown.collect::<Result<_>>()?;
             }
         }
@@ -205,15 +216,6 @@ impl Search<'_> {
         found.truncate(limit);
         let next = found.last().map(|candidate| candidate.place).filter(|_| more);
         Ok((self.with_summaries(&scan, found)?, next))
-    }
-
-    // What an answer shows of a span, and what its order takes.
-    fn shown_columns(&self, fields: &[Field]) -> Vec<ScanColumn> {
-        let mut needs: Needs = self.plan.needs.clone();
-        add_fields(&mut needs, fields);
-        needs.order();
-        [col::NAME, col::SERVICE_NAME, col::DURATION_NS].iter().for_each(|name| needs.column(name));
-        needs.columns().to_vec()
     }
 
     fn with_summaries(&self, scan: &TraceScan, found: Vec<Candidate>) -> Result<Vec<FoundTrace>> {
@@ -259,7 +261,7 @@ impl Search<'_> {
 
     fn matches(&self, id: TraceId) -> Result<Vec<SpanId>> {
         let mut found = Vec::new();
-        let columns = self.shown_columns(&[]);
+        let columns = self.plan.needs.columns().to_vec();
         self.each_batch(&[id], columns, self.plan.needs.structure, &mut |whole| {
             let spans = Spans::new(whole);
             let runner = Runner::new(&spans, &self.plan.regexes);
@@ -327,17 +329,21 @@ fn shown(
     let durations = spans.array(col::DURATION_NS)?.as_primitive::<Int64Type>().values();
     let listed = set.rows.iter().map(|row| {
         let at = *row as usize;
-        let value = |(name, column): &(String, std::rc::Rc<Column>)| {
+        // Two fields may be shown under one name: the first that has a value is.
+        let mut attributes: Vec<(String, Value)> = Vec::with_capacity(columns.len());
+        for (name, column) in &columns {
             let value = column.get(at);
-            (!value.is_nil()).then(|| (name.clone(), value.shown()))
-        };
+            if !value.is_nil() && attributes.iter().all(|(known, _)| known != name) {
+                attributes.push((name.clone(), value.shown()));
+            }
+        }
         Ok(FoundSpan {
             span_id: SpanId(spans.span_id(*row)?.to_be_bytes()),
             name: dict_str(names.as_ref(), at).to_owned(),
             service: dict_str(services.as_ref(), at).to_owned(),
             start_time_ns: starts[at],
             duration_ns: durations[at],
-            attributes: columns.iter().filter_map(value).collect(),
+            attributes,
         })
     });
     let listed = listed.collect::<Result<Vec<_>>>()?;

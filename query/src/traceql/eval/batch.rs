@@ -181,7 +181,7 @@ impl Spans {
     }
 
     fn has_parent(&self) -> Result<Column> {
-        let opaque = Val::Opaque(std::sync::Arc::new(throughline_model::Value::Bool(true)));
+        let opaque = Val::Opaque(std::sync::Arc::new(throughline_model::Value::Empty));
         let number = |parent: &u32| if *parent == NO_PARENT { column::NIL } else { 0 };
         let numbers = self.structure()?.parents.iter().map(number).collect();
         Ok(Column::Numbered { numbers, values: vec![opaque] })

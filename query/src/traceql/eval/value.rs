@@ -160,15 +160,19 @@ fn accepts(op: BinaryOp, order: Ordering) -> bool {
 /// Whether `a op b` holds; `op` is a comparison, but no regular one.
 pub(crate) fn compare(op: BinaryOp, a: &Val, b: &Val) -> bool {
     let (left, right) = (elements(a), elements(b));
-    let orders = || left.iter().flat_map(|a| right.iter().map(move |b| order(a, b))).flatten();
     if op == BinaryOp::Ne {
         let mut any = false;
-        return orders().all(|order| {
+        let mut orders = left.iter().flat_map(|a| right.iter().map(move |b| order(a, b))).flatten();
+        return orders.all(|order| {
             any = true;
             order.is_ne()
         }) && any;
     }
-    orders().any(|order| accepts(op, order))
+    let holds = |a: &Val, b: &Val| {
+        let unordered = matches!(a, Val::Bool(_) | Val::Status(_) | Val::Kind(_));
+        (op == BinaryOp::Eq || !unordered) && order(a, b).is_some_and(|order| accepts(op, order))
+    };
+    left.iter().any(|a| right.iter().any(|b| holds(a, b)))
 }
 
 /// Whether a value meets a regular expression (`negated` for `!~`).

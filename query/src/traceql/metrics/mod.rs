@@ -21,7 +21,7 @@ use throughline_storage::scan::ScanContext;
 
 use self::grid::Grid;
 use super::ast::{BinaryOp, Hint, MetricsExpr, Query, Root, Static};
-use super::{MetricsAnswer, MetricsRequest, MetricsSeries};
+use super::{MetricsAnswer, MetricsRequest, MetricsSeries, rewrite};
 use crate::{Engine, Error, QueryContext, Result};
 
 /// The most exemplars of one answer.
@@ -36,8 +36,8 @@ impl Engine {
         request: &MetricsRequest,
         ctx: &QueryContext,
     ) -> Result<MetricsAnswer> {
-        let query: Query = super::compile(&request.query)?;
-        let Root::Metrics(expr) = query.root else {
+        let query: Query = super::compile_text(&request.query)?;
+        let Root::Metrics(mut expr) = query.root else {
             return Err(Error::invalid(
                 "query",
                 "this query asks for spans; numbers over time need a function such as \
@@ -45,6 +45,7 @@ impl Engine {
             )
             .with_position(request.query.chars().count()));
         };
+        rewrite::in_metrics(&mut expr);
         let grid = Grid::new(request.time, request.step_ns)?;
         let exemplars_max = exemplars(&query.hints, request.exemplars_max);
         let admitted = self.admit(ctx).await?;

@@ -16,8 +16,10 @@ use throughline_storage::scan::{ScanColumn, TraceScanRequest, Wanted};
 pub(crate) use self::needs::{Needs, scan_column};
 use self::pushdown::Candidates;
 use super::ast::{
-    BinaryOp, FieldExpr, FieldExprKind, Pipeline, ScalarExpr, SpansetExpr, SpansetOp, Stage, Static,
+    BinaryOp, Field, FieldExpr, FieldExprKind, Pipeline, Place, ScalarExpr, SpansetExpr, SpansetOp,
+    Stage, Static,
 };
+use super::rewrite::asks_for_root;
 use crate::{Error, Result};
 
 /// Bytes that a compiled regular expression may take.
@@ -42,7 +44,10 @@ impl Plan {
         let mut needs = Needs::default();
         needs.pipeline(pipeline);
         let mut regexes = Regexes::default();
-        each_expr(pipeline, &mut |expr| regexes.add(expr))?;
+        each_part(pipeline, &mut |part| match part {
+            Part::Expr(expr) => regexes.add(expr),
+            Part::Selected(_) => Ok(()),
+        })?;
         let mut candidates = Candidates::default();
         let wanted = candidates.pipeline(pipeline);
         let by_span = !needs.whole && pipeline.stages.iter().all(is_by_span);
@@ -52,6 +57,7 @@ impl Plan {
     /// The scan of a range. `together` says that the rows of a trace are wanted in one batch even if
     /// each span is decided by itself.
     pub fn request(&self, time: TimeRange, together: bool) -> TraceScanRequest {
+        let together = together || !self.by_span || self.needs.whole;
         TraceScanRequest {
             columns: self.needs.columns().to_vec(),
             time,
@@ -59,8 +65,8 @@ impl Plan {
             traces: self.wanted.clone(),
             whole: self.needs.whole,
             structure: self.needs.structure,
-            together: together || !self.by_span,
-            named: together || !self.by_span || self.needs.structure || self.needs.named,
+            together,
+            named: together || self.needs.structure || self.needs.named,
         }
     }
 }
@@ -124,11 +130,19 @@ pub(super) fn anchored(pattern: &str) -> String {
     format!("^(?:{pattern})$")
 }
 
-/// Calls `visit` with every field expression of a pipeline, outer ones first.
-pub(crate) fn each_expr<'q>(
-    pipeline: &'q Pipeline,
-    visit: &mut dyn FnMut(&'q FieldExpr) -> Result<()>,
-) -> Result<()> {
+/// What a pipeline is made of.
+#[derive(Clone, Copy)]
+pub(crate) enum Part<'q> {
+    /// An expression over a span.
+    Expr(&'q FieldExpr),
+    /// A field of `select`.
+    Selected(&'q Field),
+}
+
+type Visit<'v, 'q> = &'v mut dyn FnMut(Part<'q>) -> Result<()>;
+
+/// Calls `visit` with every part of a pipeline in the order of the text, outer expressions first.
+pub(crate) fn each_part<'q>(pipeline: &'q Pipeline, visit: Visit<'_, 'q>) -> Result<()> {
     for stage in &pipeline.stages {
         match stage {
             Stage::Spans(expr) => each_of_spansets(expr, visit)?,
@@ -137,17 +151,17 @@ pub(crate) fn each_expr<'q>(
                 each_of_scalar(&filter.right, visit)?;
             }
             Stage::By(expr) => each_of_field(expr, visit)?,
-            Stage::Coalesce | Stage::Select(_) => {}
+            Stage::Select(fields) => {
+                fields.iter().try_for_each(|field| visit(Part::Selected(field)))?;
+            }
+            Stage::Coalesce => {}
         }
     }
     Ok(())
 }
 
 /// The same for an expression over spansets.
-pub(crate) fn each_of_spansets<'q>(
-    expr: &'q SpansetExpr,
-    visit: &mut dyn FnMut(&'q FieldExpr) -> Result<()>,
-) -> Result<()> {
+pub(crate) fn each_of_spansets<'q>(expr: &'q SpansetExpr, visit: Visit<'_, 'q>) -> Result<()> {
     match expr {
         SpansetExpr::Filter(Some(expr)) => each_of_field(expr, visit),
         SpansetExpr::Filter(None) => Ok(()),
@@ -155,14 +169,11 @@ pub(crate) fn each_of_spansets<'q>(
             each_of_spansets(left, visit)?;
             each_of_spansets(right, visit)
         }
-        SpansetExpr::Pipeline(pipeline) => each_expr(pipeline, visit),
+        SpansetExpr::Pipeline(pipeline) => each_part(pipeline, visit),
     }
 }
 
-fn each_of_scalar<'q>(
-    scalar: &'q ScalarExpr,
-    visit: &mut dyn FnMut(&'q FieldExpr) -> Result<()>,
-) -> Result<()> {
+fn each_of_scalar<'q>(scalar: &'q ScalarExpr, visit: Visit<'_, 'q>) -> Result<()> {
     match scalar {
         ScalarExpr::Static(_) => Ok(()),
         ScalarExpr::Aggregate(aggregate) => match &aggregate.of {
@@ -175,17 +186,14 @@ fn each_of_scalar<'q>(
         }
         ScalarExpr::Negate(inner) => each_of_scalar(inner, visit),
         ScalarExpr::Pipeline { pipeline, scalar } => {
-            each_expr(pipeline, visit)?;
+            each_part(pipeline, visit)?;
             each_of_scalar(scalar, visit)
         }
     }
 }
 
-fn each_of_field<'q>(
-    expr: &'q FieldExpr,
-    visit: &mut dyn FnMut(&'q FieldExpr) -> Result<()>,
-) -> Result<()> {
-    visit(expr)?;
+fn each_of_field<'q>(expr: &'q FieldExpr, visit: Visit<'_, 'q>) -> Result<()> {
+    visit(Part::Expr(expr))?;
     match &expr.kind {
         FieldExprKind::Static(_) | FieldExprKind::Field(_) => Ok(()),
         FieldExprKind::Negate(inner) | FieldExprKind::Not(inner) => each_of_field(inner, visit),
@@ -196,27 +204,39 @@ fn each_of_field<'q>(
     }
 }
 
-/// The fields that a pipeline names, each once, in the order of the text.
-pub(crate) fn named_fields(pipeline: &Pipeline) -> Vec<super::ast::Field> {
-    let mut fields: Vec<super::ast::Field> = Vec::new();
-    let mut add = |field: &super::ast::Field| {
+/// The fields that a pipeline names, each once, in the order of the text; without those that only ask
+/// for roots, whose numbers nobody wants to see.
+pub(crate) fn named_fields(pipeline: &Pipeline) -> Vec<Field> {
+    let mut fields: Vec<Field> = Vec::new();
+    let mut add = |field: &Field| {
         if !fields.contains(field) {
             fields.push(field.clone());
         }
     };
-    let visited = each_expr(pipeline, &mut |expr| {
-        if let FieldExprKind::Field(field) = &expr.kind {
-            add(field);
+    let mut skipped: Vec<Place> = Vec::new();
+    let visited = each_part(pipeline, &mut |part| {
+        let expr = match part {
+            Part::Expr(expr) => expr,
+            Part::Selected(field) => {
+                add(field);
+                return Ok(());
+            }
+        };
+        match &expr.kind {
+            FieldExprKind::Binary { op, left, right } if asks_for_root(*op, left, right) => {
+                skipped.push(left.place);
+            }
+            FieldExprKind::Field(field) if !skipped.contains(&expr.place) => add(field),
+            _ => {}
         }
         Ok(())
     });
     debug_assert!(visited.is_ok(), "visiting fails only where the visitor does");
-    needs::each_selected(pipeline, &mut add);
     fields
 }
 
 /// The columns of fields, for a scan.
-pub(crate) fn add_fields(needs: &mut Needs, fields: &[super::ast::Field]) {
+pub(crate) fn add_fields(needs: &mut Needs, fields: &[Field]) {
     fields.iter().for_each(|field| needs.field(field));
 }
 

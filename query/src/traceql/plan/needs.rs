@@ -4,9 +4,10 @@ use throughline_model::predicate::Target;
 use throughline_model::schema::col;
 use throughline_storage::scan::ScanColumn;
 
-use super::{each_expr, fixed};
+use super::{Part, each_part, fixed};
 use crate::traceql::ast::{
-    Field, FieldExprKind, Intrinsic, Pipeline, ScalarExpr, Scope, SpansetExpr, SpansetOp, Stage,
+    Field, FieldExpr, FieldExprKind, Intrinsic, Pipeline, ScalarExpr, Scope, SpansetExpr,
+    SpansetOp, Stage,
 };
 
 /// What a scan must bring.
@@ -40,8 +41,8 @@ impl Needs {
 
     /// Adds everything that a pipeline needs to be evaluated.
     pub fn pipeline(&mut self, pipeline: &Pipeline) {
-        let visited = each_expr(pipeline, &mut |expr| {
-            if let FieldExprKind::Field(field) = &expr.kind {
+        let visited = each_part(pipeline, &mut |part| {
+            if let Part::Expr(FieldExpr { kind: FieldExprKind::Field(field), .. }) = part {
                 self.field(field);
             }
             Ok(())
@@ -190,26 +191,4 @@ pub(crate) fn scan_column(field: &Field) -> Option<ScanColumn> {
         Scope::Event | Scope::Link => return None,
     };
     Some(ScanColumn::Attribute(target))
-}
-
-/// Calls `visit` with every field of `select`.
-pub(super) fn each_selected(pipeline: &Pipeline, visit: &mut dyn FnMut(&Field)) {
-    for stage in &pipeline.stages {
-        match stage {
-            Stage::Select(fields) => fields.iter().for_each(&mut *visit),
-            Stage::Spans(expr) => each_selected_within(expr, visit),
-            _ => {}
-        }
-    }
-}
-
-fn each_selected_within(expr: &SpansetExpr, visit: &mut dyn FnMut(&Field)) {
-    match expr {
-        SpansetExpr::Filter(_) => {}
-        SpansetExpr::Binary { left, right, .. } => {
-            each_selected_within(left, visit);
-            each_selected_within(right, visit);
-        }
-        SpansetExpr::Pipeline(pipeline) => each_selected(pipeline, visit),
-    }
 }

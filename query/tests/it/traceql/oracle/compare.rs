@@ -22,8 +22,7 @@ const INTRINSICS: [Intrinsic; 6] = [
 fn fields(left: &Left<'_>) -> Vec<Field> {
     let span = left.span();
     let mut all = Vec::new();
-    let sets =
-        [(Scope::Span, &span.attributes), (Scope::Resource, &span.resource.attributes)];
+    let sets = [(Scope::Span, &span.attributes), (Scope::Resource, &span.resource.attributes)];
     for (scope, attributes) in sets {
         for (name, _) in attributes {
             let field = Field::Attribute { scope, parent: false, name: name.clone() };
@@ -68,10 +67,7 @@ pub fn compare(
                 continue;
             }
             let label = |meta: String, value| {
-                vec![
-                    ("__meta_type".to_owned(), Value::String(meta)),
-                    (field.to_string(), value),
-                ]
+                vec![("__meta_type".to_owned(), Value::String(meta)), (field.to_string(), value)]
             };
             count(&mut totals, axis, label(format!("{meta}_total"), Value::Empty), at);
             if !matches!(val, Val::Opaque(_)) {

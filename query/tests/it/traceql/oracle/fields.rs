@@ -1,9 +1,8 @@
 //! The fields that a query names, in the order in which it names them.
 
 use throughline_query::traceql::ast::{
-    Field, FieldExpr, FieldExprKind, Pipeline, ScalarExpr, SpansetExpr, Stage,
+    BinaryOp, Field, FieldExpr, FieldExprKind, Pipeline, ScalarExpr, SpansetExpr, Stage,
 };
-
 
 /// A field and its name in answers.
 pub type Listed = (String, Field);
@@ -79,9 +78,17 @@ fn of_expr<'q>(expr: &'q FieldExpr, found: &mut Vec<&'q Field>) {
         FieldExprKind::Static(_) => {}
         FieldExprKind::Field(field) => found.push(field),
         FieldExprKind::Negate(expr) | FieldExprKind::Not(expr) => of_expr(expr, found),
+        // How roots are asked for: a number that nobody wants to see.
+        FieldExprKind::Binary { op, left, right } if is_root_test(*op, left, right) => {}
         FieldExprKind::Binary { left, right, .. } => {
             of_expr(left, found);
             of_expr(right, found);
         }
     }
+}
+
+fn is_root_test(op: BinaryOp, left: &FieldExpr, right: &FieldExpr) -> bool {
+    let text = format!("{left} {} {right}", op.text());
+    ["nestedSetParent < 0", "nestedSetParent <= -1", "nestedSetParent = -1"]
+        .contains(&text.as_str())
 }

@@ -92,7 +92,8 @@ impl Left<'_> {
     }
 
     fn labels(&self, by: &[Field]) -> Labels {
-        let label = |field: &Field| (field.to_string(), self.trace.field(self.row, field).first().shown());
+        let label =
+            |field: &Field| (field.to_string(), self.trace.field(self.row, field).first().shown());
         by.iter().map(label).collect()
     }
 }
@@ -174,7 +175,14 @@ fn math(op: BinaryOp, a: f64, b: f64) -> Option<f64> {
 fn paired(op: BinaryOp, left: Vec<Series>, right: &[Series]) -> Vec<Series> {
     let mut all = Vec::new();
     for series in left {
-        let Some(other) = right.iter().find(|other| other.labels == series.labels) else { continue };
+        // By bytes: a label that is not a number is equal to itself.
+        let bytes = |all: &[(String, Value)]| {
+            all.iter().map(|(name, value)| (name.clone(), value.to_bytes())).collect::<Vec<_>>()
+        };
+        let labels = bytes(&series.labels);
+        let Some(other) = right.iter().find(|other| bytes(&other.labels) == labels) else {
+            continue;
+        };
         let points = series
             .points
             .iter()
@@ -232,6 +240,17 @@ pub fn labels_order(a: &Labels, b: &Labels) -> Ordering {
     a.len().cmp(&b.len())
 }
 
+// An integer and a double by value, the integer first where they are equal; a double that is not a
+// number comes last.
+fn exact(a: i64, b: f64) -> Ordering {
+    if b.is_nan() || b.is_infinite() {
+        return if b == f64::NEG_INFINITY { Ordering::Greater } else { Ordering::Less };
+    }
+    let whole = b.floor();
+    let fraction = if b > whole { Ordering::Less } else { Ordering::Equal };
+    i128::from(a).cmp(&(whole as i128)).then(fraction).then(Ordering::Less)
+}
+
 /// The order of two values of labels.
 pub fn value_order(a: &Value, b: &Value) -> Ordering {
     let rank = |value: &Value| match value {
@@ -246,12 +265,14 @@ pub fn value_order(a: &Value, b: &Value) -> Ordering {
         Value::Double(number) => *number,
         _ => 0.0,
     };
-    let is_double = |value: &Value| matches!(value, Value::Double(_));
     rank(a).cmp(&rank(b)).then_with(|| match (a, b) {
         (Value::String(a), Value::String(b)) => a.cmp(b),
         (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
         // An integer before the double that equals it.
-        _ => number(a).total_cmp(&number(b)).then(is_double(a).cmp(&is_double(b))),
+        (Value::Int(a), Value::Int(b)) => a.cmp(b),
+        (Value::Int(a), Value::Double(b)) => exact(*a, *b),
+        (Value::Double(a), Value::Int(b)) => exact(*b, *a).reverse(),
+        _ => number(a).total_cmp(&number(b)),
     })
 }
 
@@ -292,14 +313,9 @@ fn function(
         if !gathered.iter().any(|(known, _)| same_labels(known, &labels)) {
             gathered.push((labels.clone(), Gathered::new()));
         }
-        let (_, points) = gathered
-            .iter_mut()
-            .find(|(known, _)| same_labels(known, &labels))
-            .expect("was pushed");
-        points
-            .entry(axis.point(span.start_time_ns))
-            .or_default()
-            .push(value.unwrap_or(Val::Nil));
+        let (_, points) =
+            gathered.iter_mut().find(|(known, _)| same_labels(known, &labels)).expect("was pushed");
+        points.entry(axis.point(span.start_time_ns)).or_default().push(value.unwrap_or(Val::Nil));
     }
     gathered
         .into_iter()

@@ -151,7 +151,9 @@ impl<'a> Trace<'a> {
             Intrinsic::Status => Val::Status(span.status_code),
             Intrinsic::StatusMessage => text_or_nil(&span.status_message),
             Intrinsic::Kind => Val::Kind(span.kind),
-            Intrinsic::Parent => span.parent_span_id.map_or(Val::Nil, |_| Val::Opaque(Value::Empty)),
+            Intrinsic::Parent => {
+                span.parent_span_id.map_or(Val::Nil, |_| Val::Opaque(Value::Empty))
+            }
             Intrinsic::RootName => self.root().map_or(Val::Nil, |root| text(&root.name)),
             Intrinsic::RootServiceName => {
                 self.root().map_or(Val::Nil, |root| text(&root.service_name))
@@ -180,7 +182,9 @@ impl<'a> Trace<'a> {
             Intrinsic::LinkTraceId => {
                 list(&span.links, |link| Val::String(link.trace_id.to_string()))
             }
-            Intrinsic::LinkSpanId => list(&span.links, |link| Val::String(link.span_id.to_string())),
+            Intrinsic::LinkSpanId => {
+                list(&span.links, |link| Val::String(link.span_id.to_string()))
+            }
             Intrinsic::InstrumentationName => text_or_nil(&span.scope.name),
             Intrinsic::InstrumentationVersion => text_or_nil(&span.scope.version),
         }
