@@ -4,7 +4,7 @@ use axum::Json;
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 
-use crate::native::{catalog, logs, metrics, sql, status, traces};
+use crate::native::{catalog, logs, metrics, services, sql, status, traces};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -19,6 +19,7 @@ use crate::native::{catalog, logs, metrics, sql, status, traces};
         (name = "traces", description = "Traces: search, one by its id, its log records"),
         (name = "logs", description = "Log search"),
         (name = "metrics", description = "Metrics, their series and points"),
+        (name = "services", description = "The service map; rate, errors and durations"),
         (name = "names", description = "Services, operations and attributes, for completion"),
         (name = "server", description = "The server about itself"),
     ),
@@ -32,6 +33,8 @@ use crate::native::{catalog, logs, metrics, sql, status, traces};
         metrics::routes::series,
         metrics::routes::points,
         metrics::routes::exemplars,
+        services::routes::service_map,
+        services::routes::red,
         catalog::routes::services,
         catalog::routes::operations,
         catalog::routes::attribute_names,

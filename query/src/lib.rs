@@ -8,6 +8,7 @@
 //! - [`traces`]: a trace by its id, and trace search
 //! - [`logs`]: log search
 //! - [`metrics`]: metric names, series, raw points, exemplars
+//! - [`services`]: the service map, and rate, errors and durations of operations
 //! - [`traceql`]: spans and traces by TraceQL
 //! - [`complete`]: services, operations, attribute names and values
 
@@ -17,6 +18,7 @@ mod engine;
 mod error;
 pub mod logs;
 pub mod metrics;
+pub mod services;
 pub mod sql;
 pub mod traceql;
 pub mod traces;

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{AsArray, RecordBatch};
+use arrow::compute::{max, min};
+use arrow::datatypes::TimestampNanosecondType;
 use throughline_model::metric::MetricBatch;
+use throughline_model::schema::col;
 
 use crate::head::Heads;
 use crate::metric::MetricSegment;
@@ -42,5 +45,20 @@ impl<S, B> Clone for Tier<S, B> {
 impl<S, B> Default for Tier<S, B> {
     fn default() -> Self {
         Self { segments: Arc::default(), heads: Heads::default() }
+    }
+}
+
+impl Tier {
+    /// First and last time that a row may start at (spans) or have (log records); none without rows.
+    pub fn start_bounds(&self) -> Option<(i64, i64)> {
+        let segments = self.segments.iter().map(|s| (s.meta.min_time_ns, s.meta.max_time_ns));
+        let heads = self.heads.iter().filter_map(|batch| {
+            let times = batch
+                .column_by_name(col::START_TIME)
+                .or_else(|| batch.column_by_name(col::TIME))?
+                .as_primitive_opt::<TimestampNanosecondType>()?;
+            Some((min(times)?, max(times)?))
+        });
+        segments.chain(heads).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
     }
 }

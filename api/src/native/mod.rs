@@ -11,6 +11,7 @@ pub mod logs;
 pub mod metrics;
 pub mod origin;
 pub mod params;
+pub mod services;
 pub mod sql;
 pub mod stats;
 pub mod status;
@@ -33,6 +34,7 @@ pub fn routes() -> Router<ApiState> {
         .merge(logs::routes::routes())
         .merge(metrics::routes::routes())
         .merge(catalog::routes::routes())
+        .merge(services::routes::routes())
         .merge(status::routes::routes())
         .route("/api/v1/openapi.json", get(document))
         .route("/api", any(unknown_path))

@@ -15,6 +15,7 @@ use super::{
     Exemplar, ExemplarList, HistogramPoint, Metric, MetricQuery, Metrics, NumberPoint, PointList,
     Series, SeriesExemplars, SeriesList, SeriesPoints,
 };
+use crate::services::series::{Ask, with_span_series};
 use crate::{Error, ErrorKind, Result};
 
 /// A read of a view.
@@ -26,7 +27,8 @@ pub(super) fn metrics(
     query: &MetricQuery,
     context: &ScanContext,
 ) -> Result<Metrics> {
-    let set = find(view, query, context)?;
+    let view = with_span_series(view, &query.filters, query.time, Ask::List, context)?;
+    let set = find_series(&view, &request(query), context)?;
     let columns = set.columns()?;
     // The table is sorted by name, so metrics of one name are neighbours.
     let mut metrics: Vec<Metric> = Vec::new();
@@ -182,7 +184,8 @@ fn request(query: &MetricQuery) -> SeriesRequest {
 }
 
 fn find(view: &Arc<View>, query: &MetricQuery, context: &ScanContext) -> Result<SeriesSet> {
-    Ok(find_series(view, &request(query), context)?)
+    let view = with_span_series(view, &query.filters, query.time, Ask::ByName, context)?;
+    Ok(find_series(&view, &request(query), context)?)
 }
 
 fn too_many(what: &str, query: &MetricQuery) -> Error {

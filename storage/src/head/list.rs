@@ -182,6 +182,18 @@ impl<B> Heads<B> {
     }
 }
 
+impl<B> Heads<B> {
+    /// The same with one more batch, for readers that make rows of other rows.
+    pub fn with(&self, batch: B, rows: u64) -> Self {
+        let mut list = HeadList::default();
+        let receipt = Receipt { body_hash: 0, received_at_ns: 0, reply: Reply::default() };
+        let (tenant, reservation) = (Arc::from(""), Reservation::none());
+        list.push(HeadBatch { tenant, batch, rows, reservation, receipt });
+        let sealed = self.sealed.iter().cloned().chain([list.slice()]).collect();
+        Self { sealed, live: self.live.clone() }
+    }
+}
+
 impl<B> Heads<B>
 where
     B: Clone,

@@ -15,22 +15,19 @@ use futures::StreamExt;
 use throughline_model::predicate::Predicate;
 use throughline_model::time::TimeRange;
 use throughline_storage::metric::scan::{SeriesRequest, find_exemplars, find_series};
-use tokio::sync::mpsc;
 
 use super::columns::{SqlColumn, schema_of};
 use super::exec::{BatchStream, Order, Scan, ScanExec};
 use super::metric_columns::{self, Source, is_about_series};
 use super::metric_rows::Rows;
+use super::produce::{BATCH_ROWS, Output, stream};
+use crate::Result;
+use crate::services::series::{Ask, with_span_series};
 use crate::sql::pushdown::{self, Pushed};
 use crate::sql::session::Query;
-use crate::{Error, Result};
 
 /// The most exemplars that one scan reads.
 const EXEMPLARS_MAX: usize = 1_000_000;
-/// Rows of a batch at most.
-const BATCH_ROWS: usize = 8192;
-/// Batches that wait for their reader.
-const BATCHES_AHEAD: usize = 4;
 
 /// The tables.
 pub(super) fn tables(query: &Arc<Query>) -> Vec<(&'static str, Arc<dyn TableProvider>)> {
@@ -158,68 +155,21 @@ impl Scan for MetricScan {
         if self.time.is_empty() {
             return Ok(futures::stream::empty().boxed());
         }
-        let (sender, receiver) = mpsc::channel(BATCHES_AHEAD);
         let scan = self.clone();
-        self.query.scan.tracker.spawn_blocking(move || {
-            let mut output = Output { sender, left: limit.unwrap_or(usize::MAX) };
-            let end = match scan.produce(&mut output) {
-                Ok(()) => Message::End,
-                Err(err) => Message::Failed(err),
-            };
-            // Nobody listens any more: then nobody needs to know.
-            let _ = output.sender.blocking_send(end);
-        });
-        Ok(futures::stream::unfold(Some(receiver), next).boxed())
-    }
-}
-
-/// What a producing thread says. It ends with one of the last two, unless it died.
-enum Message {
-    Batch(RecordBatch),
-    Failed(Error),
-    End,
-}
-
-type Receiver = mpsc::Receiver<Message>;
-
-async fn next(receiver: Option<Receiver>) -> Option<(Result<RecordBatch>, Option<Receiver>)> {
-    let mut receiver = receiver?;
-    match receiver.recv().await {
-        Some(Message::Batch(batch)) => Some((Ok(batch), Some(receiver))),
-        Some(Message::Failed(err)) => Some((Err(err), None)),
-        Some(Message::End) => None,
-        None => Some((Err(Error::internal("a scan of metrics died")), None)),
-    }
-}
-
-/// Where batches go.
-struct Output {
-    sender: mpsc::Sender<Message>,
-    left: usize,
-}
-
-impl Output {
-    /// Sends rows in batches; false if no more are wanted.
-    fn send(&mut self, rows: &RecordBatch) -> bool {
-        let wanted = rows.num_rows().min(self.left);
-        for start in (0..wanted).step_by(BATCH_ROWS) {
-            let batch = rows.slice(start, BATCH_ROWS.min(wanted - start));
-            if self.sender.blocking_send(Message::Batch(batch)).is_err() {
-                return false;
-            }
-        }
-        self.left -= wanted;
-        self.left > 0
+        let tracker = &self.query.scan.tracker;
+        Ok(stream(tracker, limit, move |output: &mut Output| scan.produce(output)))
     }
 }
 
 impl MetricScan {
     fn produce(&self, output: &mut Output) -> Result<()> {
-        let (view, context) = (&self.query.view, &self.query.scan);
+        let context = &self.query.scan;
+        let Self { predicates, time, .. } = self;
+        let view = &with_span_series(&self.query.view, predicates, *time, Ask::ByName, context)?;
         let request = SeriesRequest { predicates: self.predicates.clone(), time: self.time };
         let attributes = self.query.attributes()?;
         let rows = Rows { columns: &self.columns, schema: &self.schema, attributes: &attributes };
-        if output.left == 0 {
+        if !output.wants_more() {
             return Ok(());
         }
         if self.source == Source::Exemplars {

@@ -2,6 +2,7 @@
 //!
 //! - [`items`]: `spans` and `logs`, and `span_events` and `span_links` out of [`explode`]d spans
 //! - [`metric_tables`]: `series`, `samples`, `metrics`, `histograms`, `exemplars`
+//! - [`rollup_tables`]: `service_edges`, `operations`
 //! - [`traces`]: one row a trace, a view of `spans`
 //!
 //! A table is registered in [`all`], its name in [`NAMES`].
@@ -13,6 +14,8 @@ mod items;
 mod metric_columns;
 mod metric_rows;
 mod metric_tables;
+mod produce;
+mod rollup_tables;
 mod traces;
 
 use std::sync::Arc;
@@ -33,6 +36,8 @@ pub(crate) const NAMES: &[&str] = &[
     "metrics",
     "histograms",
     "exemplars",
+    "service_edges",
+    "operations",
 ];
 
 /// Whether a table of ours has this name.
@@ -44,6 +49,7 @@ pub(crate) fn is_table(name: &str) -> bool {
 pub(crate) fn all(query: &Arc<Query>) -> Vec<(&'static str, Arc<dyn TableProvider>)> {
     let mut tables = items::tables(query);
     tables.extend(metric_tables::tables(query));
+    tables.extend(rollup_tables::tables(query));
     tables
 }
 

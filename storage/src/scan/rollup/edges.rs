@@ -49,8 +49,10 @@ pub fn read_edges(
         sums: EdgeSums::new(request.time, request.step_ns),
         halves: Vec::new(),
     };
-    scan.read_segments(request.time)?;
-    scan.read_heads()?;
+    // A server that starts later may belong to a client in the range.
+    let reach = widened(request.time, 0, PAIR_REACH_NS);
+    scan.read_segments(reach)?;
+    scan.read_heads(reach)?;
     scan.correct()?;
     if !cuts.is_empty() {
         cuts::read(&mut scan, &cuts)?;
@@ -91,9 +93,7 @@ impl EdgeScan<'_> {
         self.whole.start_ns < self.whole.end_ns
     }
 
-    fn read_segments(&mut self, time: TimeRange) -> Result<()> {
-        // A server that starts later may belong to a client in the range.
-        let reach = widened(time, 0, PAIR_REACH_NS);
+    fn read_segments(&mut self, reach: TimeRange) -> Result<()> {
         let segments = self.view.spans.segments.clone();
         ScanStats::add(&self.guard.stats.segments_total, segments.len() as u64);
         for (number, segment) in segments.iter().enumerate() {
@@ -138,9 +138,12 @@ impl EdgeScan<'_> {
         Ok(())
     }
 
-    fn read_heads(&mut self) -> Result<()> {
+    fn read_heads(&mut self, reach: TimeRange) -> Result<()> {
         let heads = &mut self.heads;
         let rows = heads.all.order.len();
+        if rows == 0 || !reach.overlaps(heads.time.0, heads.time.1) {
+            return Ok(());
+        }
         ScanStats::add(&self.guard.stats.rows_scanned, rows as u64);
         let (edges, halves) = roll_up(&heads.all, rows, self.whole, &mut self.sums.tables)?;
         self.sums.add_own(&edges, 1);

@@ -3,14 +3,15 @@
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{Int64Type, TimestampNanosecondType};
 use hashbrown::{HashMap, HashSet};
-use throughline_model::TraceId;
 use throughline_model::schema::col;
 use throughline_model::time::TimeRange;
+use throughline_model::{Signal, TraceId};
 
 use super::PAIR_REACH_NS;
 use super::{tolerate, widened};
 use crate::Result;
 use crate::scan::group::trace_rows;
+use crate::scan::head::project;
 use crate::scan::plan::Guard;
 use crate::scan::trace::read_rows;
 use crate::scan::{ScanColumn, ScanStats};
@@ -39,6 +40,11 @@ const COLUMNS: [&str; 11] = [
     col::LINKS,
 ];
 
+fn columns() -> Vec<ScanColumn> {
+    let fixed = COLUMNS.iter().map(|name| ScanColumn::Fixed((*name).to_owned()));
+    fixed.chain([ScanColumn::Attributes]).collect()
+}
+
 /// The rows of some traces in one slab, or in the heads.
 pub(super) struct Part {
     pub batches: Vec<RecordBatch>,
@@ -61,7 +67,9 @@ pub(super) struct Heads {
 
 impl Heads {
     pub fn of(view: &View) -> Result<Self> {
-        let batches = view.spans.heads.iter().cloned().collect::<Vec<_>>();
+        // In the order that segments are read in: batches of both go together.
+        let project = |batch| project(Signal::Traces, batch, &columns());
+        let batches = view.spans.heads.iter().map(project).collect::<Result<Vec<_>>>()?;
         let mut order = Vec::new();
         let mut traces: HashMap<TraceId, Vec<u32>> = HashMap::new();
         let mut time = (i64::MAX, i64::MIN);
@@ -134,8 +142,7 @@ fn read_segment(
             ordinals.entry((after.saturating_sub(1), piece)).or_default().push(ordinal);
         }
     }
-    let mut columns = COLUMNS.map(|name| ScanColumn::Fixed(name.to_owned())).to_vec();
-    columns.push(ScanColumn::Attributes);
+    let columns = columns();
     let mut places = ordinals.into_iter().collect::<Vec<_>>();
     places.sort_unstable();
     let keys = segment.rollup_keys(&opened, &io)?;

@@ -25,7 +25,8 @@ pub(crate) fn of_trace_state(state: &str) -> f64 {
 }
 
 fn of_threshold(digits: &str) -> Option<f64> {
-    if digits.is_empty() || digits.len() > DIGITS {
+    let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    if digits.is_empty() || digits.len() > DIGITS || !is_hex {
         return None;
     }
     let number = u64::from_str_radix(digits, 16).ok()?;
@@ -59,7 +60,7 @@ mod tests {
             ("ot=p:63", 0.0),
             ("ot=p:64", 1.0),
             ("ot=th:xyz", 1.0),
-            ("ot=th:+8", 2.0),
+            ("ot=th:+8", 1.0),
             ("ot=th:fffffffffffffff", 1.0),
             ("ot=th:xyz;p:2", 4.0),
             ("ot=", 1.0),
