@@ -24,9 +24,8 @@ pub const LAYOUTS: [Layout; 4] = [Layout::Heads, Layout::Segments, Layout::Both,
 /// A store that holds these spans.
 pub async fn store(spans: &[Span], layout: Layout) -> Harness {
     let harness = Harness::new().await;
-    let every = |nth: usize, of: usize| {
-        spans.iter().skip(nth).step_by(of).cloned().collect::<Vec<_>>()
-    };
+    let every =
+        |nth: usize, of: usize| spans.iter().skip(nth).step_by(of).cloned().collect::<Vec<_>>();
     let parts = match layout {
         Layout::Segments => vec![spans.to_vec()],
         Layout::Both => vec![every(0, 2), every(1, 2)],

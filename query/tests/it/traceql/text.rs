@@ -58,8 +58,7 @@ fn number(text: &str) -> Option<Value> {
 
 /// `1.5s`, `-250ms`, `3us`, `7ns`, `2m`.
 pub fn duration_ns(text: &str) -> Option<i64> {
-    let units =
-        [("ns", 1.0), ("us", 1e3), ("ms", 1e6), ("s", 1e9), ("m", 60e9), ("h", 3600e9)];
+    let units = [("ns", 1.0), ("us", 1e3), ("ms", 1e6), ("s", 1e9), ("m", 60e9), ("h", 3600e9)];
     units.iter().find_map(|(unit, ns)| {
         let number = text.strip_suffix(unit)?.parse::<f64>().ok()?;
         Some((number * ns).round() as i64)
@@ -136,9 +135,9 @@ pub fn reduced(line: &str, pattern: &str) -> String {
 
 // Where the spans of a line begin: behind the first colon outside of brackets.
 fn split_head(line: &str) -> usize {
-    split(line, ':').first().map_or(0, |head| {
-        line.find(head).expect("a part of it") + head.len() + 1
-    })
+    split(line, ':')
+        .first()
+        .map_or(0, |head| line.find(head).expect("a part of it") + head.len() + 1)
 }
 
 /// A line as a test file writes it, in the words of [`search_lines`].

@@ -15,9 +15,8 @@ use crate::traceql::text;
 
 async fn by_engine(harness: &Harness, eval: &Eval) -> Verdict {
     let ctx = QueryContext::default();
-    let refused = |err: throughline_query::Error| {
-        compare_error(err.position(), &err.to_string(), eval)
-    };
+    let refused =
+        |err: throughline_query::Error| compare_error(err.position(), &err.to_string(), eval);
     let lines = match &eval.expected {
         Expected::Lines(lines) => lines.clone(),
         Expected::Error { .. } => Vec::new(),

@@ -163,12 +163,7 @@ fn span(place: &str, line: &str) -> Span {
     span
 }
 
-fn option(
-    span: &mut Span,
-    resource: &mut Resource,
-    scope: &mut Scope,
-    option: &str,
-) -> Option<()> {
+fn option(span: &mut Span, resource: &mut Resource, scope: &mut Scope, option: &str) -> Option<()> {
     if let Some(event) = option.strip_prefix("event:") {
         let (name, at) = event.rsplit_once('@')?;
         let time_ns = span.start_time_ns + duration_ns(at)?;
@@ -199,7 +194,7 @@ fn option(
                 "link" => &mut span.links.last_mut()?.attributes,
                 _ => return None,
             };
-            attributes.push((key.to_owned(), value(text)));
+            attributes.push((unquoted(key), value(text)));
         }
     }
     Some(())

@@ -106,9 +106,9 @@ fn compare_series(found: Result<SeriesPoints, String>, expected: &SeriesPoints) 
             })
     };
     let is_same = found.len() == expected.len()
-        && expected.iter().all(|(labels, points)| {
-            found.get(labels).is_some_and(|found| same(found, points))
-        });
+        && expected
+            .iter()
+            .all(|(labels, points)| found.get(labels).is_some_and(|found| same(found, points)));
     (!is_same).then(|| format!("expected {expected:#?}\n  found {found:#?}"))
 }
 

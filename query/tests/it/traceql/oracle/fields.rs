@@ -4,7 +4,6 @@ use throughline_query::traceql::ast::{
     Field, FieldExpr, FieldExprKind, Pipeline, ScalarExpr, SpansetExpr, Stage,
 };
 
-
 /// A field and its name in answers.
 pub type Listed = (String, Field);
 

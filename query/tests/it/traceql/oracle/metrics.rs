@@ -92,7 +92,8 @@ impl Left<'_> {
     }
 
     fn labels(&self, by: &[Field]) -> Labels {
-        let label = |field: &Field| (field.to_string(), self.trace.field(self.row, field).first().shown());
+        let label =
+            |field: &Field| (field.to_string(), self.trace.field(self.row, field).first().shown());
         by.iter().map(label).collect()
     }
 }
@@ -174,7 +175,9 @@ fn math(op: BinaryOp, a: f64, b: f64) -> Option<f64> {
 fn paired(op: BinaryOp, left: Vec<Series>, right: &[Series]) -> Vec<Series> {
     let mut all = Vec::new();
     for series in left {
-        let Some(other) = right.iter().find(|other| other.labels == series.labels) else { continue };
+        let Some(other) = right.iter().find(|other| other.labels == series.labels) else {
+            continue;
+        };
         let points = series
             .points
             .iter()
@@ -292,14 +295,9 @@ fn function(
         if !gathered.iter().any(|(known, _)| same_labels(known, &labels)) {
             gathered.push((labels.clone(), Gathered::new()));
         }
-        let (_, points) = gathered
-            .iter_mut()
-            .find(|(known, _)| same_labels(known, &labels))
-            .expect("was pushed");
-        points
-            .entry(axis.point(span.start_time_ns))
-            .or_default()
-            .push(value.unwrap_or(Val::Nil));
+        let (_, points) =
+            gathered.iter_mut().find(|(known, _)| same_labels(known, &labels)).expect("was pushed");
+        points.entry(axis.point(span.start_time_ns)).or_default().push(value.unwrap_or(Val::Nil));
     }
     gathered
         .into_iter()

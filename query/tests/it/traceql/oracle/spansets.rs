@@ -255,9 +255,7 @@ fn id_digits(expr: &FieldExpr) -> Option<usize> {
 fn as_id(val: Val, digits: usize) -> Val {
     match val {
         Val::String(text) => Val::String(format!("{:0>digits$}", text.to_lowercase())),
-        Val::List(items) => {
-            Val::List(items.into_iter().map(|item| as_id(item, digits)).collect())
-        }
+        Val::List(items) => Val::List(items.into_iter().map(|item| as_id(item, digits)).collect()),
         other => other,
     }
 }

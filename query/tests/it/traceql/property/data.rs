@@ -78,7 +78,13 @@ fn span_id(number: u8) -> SpanId {
     SpanId(id)
 }
 
-fn parent(rng: &mut StdRng, own: SpanId, spans: &[Span], is_deep: bool, has_root: bool) -> Option<SpanId> {
+fn parent(
+    rng: &mut StdRng,
+    own: SpanId,
+    spans: &[Span],
+    is_deep: bool,
+    has_root: bool,
+) -> Option<SpanId> {
     match rng.random_range(0..20) {
         0 => Some(own),
         1..3 => Some(span_id(rng.random_range(0..IDS))),

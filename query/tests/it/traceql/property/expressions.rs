@@ -12,23 +12,11 @@ use super::pick;
 use crate::traceql::oracle;
 
 /// Comparisons that have an order.
-pub const ORDERED: [BinaryOp; 6] = [
-    BinaryOp::Eq,
-    BinaryOp::Ne,
-    BinaryOp::Lt,
-    BinaryOp::Le,
-    BinaryOp::Gt,
-    BinaryOp::Ge,
-];
+pub const ORDERED: [BinaryOp; 6] =
+    [BinaryOp::Eq, BinaryOp::Ne, BinaryOp::Lt, BinaryOp::Le, BinaryOp::Gt, BinaryOp::Ge];
 /// Calculations.
-pub const ARITHMETIC: [BinaryOp; 6] = [
-    BinaryOp::Add,
-    BinaryOp::Sub,
-    BinaryOp::Mul,
-    BinaryOp::Div,
-    BinaryOp::Mod,
-    BinaryOp::Pow,
-];
+pub const ARITHMETIC: [BinaryOp; 6] =
+    [BinaryOp::Add, BinaryOp::Sub, BinaryOp::Mul, BinaryOp::Div, BinaryOp::Mod, BinaryOp::Pow];
 const EQUALITY: [BinaryOp; 2] = [BinaryOp::Eq, BinaryOp::Ne];
 const PATTERNS: [&str; 7] = ["a.*", ".*a", "alpha|beta", "", "G.T /", "[a-z]+", "(?i)ALPHA.*"];
 

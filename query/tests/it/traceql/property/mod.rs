@@ -43,7 +43,8 @@ type Difference = Result<(), String>;
 fn trace_text(found: &FoundTrace) -> String {
     let lines = text::search_lines(std::slice::from_ref(found));
     let spans = found.spansets.iter().flat_map(|set| &set.spans);
-    let spans = spans.map(|s| format!("{} {} {} {}", s.name, s.service, s.start_time_ns, s.duration_ns));
+    let spans =
+        spans.map(|s| format!("{} {} {} {}", s.name, s.service, s.start_time_ns, s.duration_ns));
     format!("{:?} {lines:#?} {:?}", found.summary, spans.collect::<Vec<_>>())
 }
 
@@ -100,10 +101,7 @@ type Points = BTreeMap<String, BTreeMap<i64, f64>>;
 
 fn same_points(found: &BTreeMap<i64, f64>, expected: &BTreeMap<i64, f64>) -> bool {
     found.len() == expected.len()
-        && found
-            .iter()
-            .zip(expected)
-            .all(|(a, b)| a.0 == b.0 && super::files::is_close(*a.1, *b.1))
+        && found.iter().zip(expected).all(|(a, b)| a.0 == b.0 && super::files::is_close(*a.1, *b.1))
 }
 
 async fn check_metrics(harness: &Harness, spans: &[Span], question: &Question) -> Difference {
@@ -123,9 +121,10 @@ async fn check_metrics(harness: &Harness, spans: &[Span], question: &Question) -
     if answer.truncated != (expected.len() > question.limit) {
         return Err(format!("truncated is {}", answer.truncated));
     }
-    let found = answer.series.iter().map(|s| {
-        (format!("{:?}", s.labels), s.points.iter().copied().collect::<BTreeMap<_, _>>())
-    });
+    let found = answer
+        .series
+        .iter()
+        .map(|s| (format!("{:?}", s.labels), s.points.iter().copied().collect::<BTreeMap<_, _>>()));
     let found = found.collect::<Points>();
     let is_same = found.len() == answer.series.len()
         && found.len() == expected.len().min(question.limit)
@@ -208,9 +207,7 @@ async fn smallest(harness: &Harness, spans: &[Span], question: Question, why: St
         break;
     }
     let Question { query, time, step_ns, limit, details } = question;
-    format!(
-        "{query}\n  in {time:?}, step {step_ns:?}, limit {limit}, details {details}\n  {why}"
-    )
+    format!("{query}\n  in {time:?}, step {step_ns:?}, limit {limit}, details {details}\n  {why}")
 }
 
 async fn case(seed: u64) {

@@ -110,13 +110,13 @@ fn spansets(rng: &mut StdRng, spans: &[Span], depth: usize) -> SpansetExpr {
     }
     let (left, right) = (spansets(rng, spans, depth - 1), spansets(rng, spans, depth - 1));
     let is_logic = rng.random_bool(0.25);
-    let op = if is_logic {
-        pick(rng, &[SpansetOp::And, SpansetOp::Or])
+    let op =
+        if is_logic { pick(rng, &[SpansetOp::And, SpansetOp::Or]) } else { pick(rng, &RELATIONS) };
+    let (negated, union) = if is_logic {
+        (false, false)
     } else {
-        pick(rng, &RELATIONS)
+        pick(rng, &[(false, false), (true, false), (false, true)])
     };
-    let (negated, union) =
-        if is_logic { (false, false) } else { pick(rng, &[(false, false), (true, false), (false, true)]) };
     SpansetExpr::Binary { op, negated, union, left: Box::new(left), right: Box::new(right) }
 }
 

@@ -1,8 +1,8 @@
 //! Queries that are a part of another: how a failure is made small.
 
 use throughline_query::traceql::ast::{
-    BinaryOp, FieldExpr, FieldExprKind, MetricsExpr, MetricsFunction, MetricsQuery, Pipeline, Query,
-    Root, ScalarExpr, SpansetExpr, Stage,
+    BinaryOp, FieldExpr, FieldExprKind, MetricsExpr, MetricsFunction, MetricsQuery, Pipeline,
+    Query, Root, ScalarExpr, SpansetExpr, Stage,
 };
 
 /// Queries that ask a part of what this one asks.
@@ -158,9 +158,8 @@ fn metrics(expr: &MetricsExpr) -> Vec<MetricsExpr> {
             all
         }
         MetricsExpr::Binary { op, left, right } => {
-            let sides = [left, right].into_iter().filter(|side| {
-                !matches!(***side, MetricsExpr::Scalar(_))
-            });
+            let sides =
+                [left, right].into_iter().filter(|side| !matches!(***side, MetricsExpr::Scalar(_)));
             let mut all = sides.map(|side| (**side).clone()).collect::<Vec<_>>();
             let with = |left, right| MetricsExpr::Binary {
                 op: *op,
