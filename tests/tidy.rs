@@ -54,6 +54,13 @@ const FUZZED: &[&str] = &[
     "ingest/src/otlp/json/",
     "ingest/src/tests/oracle.rs",
     "ingest/src/tests/rows.rs",
+    "query/src/traceql/ast.rs",
+    "query/src/traceql/check.rs",
+    "query/src/traceql/complete.rs",
+    "query/src/traceql/grammar.rs",
+    "query/src/traceql/lex/",
+    "query/src/traceql/parse/",
+    "query/src/traceql/print.rs",
     "storage/src/wal/frame.rs",
     "storage/src/wal/record.rs",
 ];

@@ -12,6 +12,7 @@ pub mod json;
 mod oracle;
 #[path = "../../ingest/src/tests/rows.rs"]
 mod rows;
+pub mod traceql;
 pub mod wal;
 
 use std::fmt::Debug;

@@ -84,10 +84,10 @@ impl Type {
     fn what(self) -> &'static str {
         match self {
             Self::Unknown => "of any type",
-            Self::Nil => "nil",
+            Self::Nil => "no value",
             Self::String => "text",
             Self::Number => "a number",
-            Self::Bool => "true or false",
+            Self::Bool => "a truth value",
             Self::Status => "a status",
             Self::Kind => "a kind",
             Self::Presence => "only there or not",
@@ -176,10 +176,10 @@ fn condition(expr: &FieldExpr) -> Result<()> {
         found if found.is(Type::Bool) => Ok(()),
         Type::Presence => Err(only_presence(expr)),
         found => {
-            let message = format!(
-                "'{expr}' is {} and never true: compare it, as in {expr} = …",
-                found.what()
-            );
+            let mut message = format!("'{expr}' is {} and never true", found.what());
+            if matches!(expr.kind, FieldExprKind::Field(_)) {
+                message += &format!(": compare it, as in {expr} = …");
+            }
             Err(error(expr.place.start, message))
         }
     }

@@ -69,6 +69,11 @@ pub fn complete(text: &str, cursor_chars: usize) -> Completion {
     tokens.retain(|lexed| lexed.place.start < start);
     let mut replace = Place { start, end: end_of_typed(text, start, cursor) };
     let mut expects = merged(parse::expected_behind(&before, tokens.clone()));
+    if typed == "&" {
+        // Of `&&`, `&>` and so on.
+        expects.retain(|expect| matches!(expect, Expect::Operator(_)));
+        return Completion { replace, expects };
+    }
     if expects.is_empty() && typed.is_empty() && tokens.last().is_some_and(is_symbol) {
         // Half an operator: `!` of `!=`.
         let last = tokens.pop().map(|lexed| lexed.place).unwrap_or_default();

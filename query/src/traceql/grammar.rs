@@ -223,7 +223,7 @@ pub fn value_words() -> impl Iterator<Item = &'static str> {
 pub fn did_you_mean(found: &str, words: impl Iterator<Item = &'static str>) -> Option<String> {
     let near = words
         .map(|word| (distance(&found.to_lowercase(), &word.to_lowercase()), word))
-        .filter(|(distance, word)| *distance <= word.len() / 3)
+        .filter(|(distance, word)| *distance <= word.len().div_ceil(3))
         .min_by_key(|(distance, _)| *distance);
     near.map(|(_, word)| format!("did you mean '{word}'?"))
 }

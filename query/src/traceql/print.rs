@@ -168,7 +168,10 @@ impl Display for Field {
                 }
                 f.write_str(scope_name.map_or("", |(name, _)| name))?;
                 f.write_str(".")?;
-                attribute_name(f, name, *parent && *scope == Scope::Any)
+                let after_dot = *scope == Scope::Any && !*parent;
+                let could_be_number = after_dot && name.starts_with(|c: char| c.is_ascii_digit());
+                let could_be_scope = *scope == Scope::Any && *parent && starts_with_scope(name);
+                attribute_name(f, name, could_be_number || could_be_scope)
             }
             Field::Intrinsic { which, parent: false } => write!(f, "{which}"),
             Field::Intrinsic { which, parent: true } => {
@@ -191,14 +194,15 @@ impl Display for Intrinsic {
     }
 }
 
-// In quotes unless it is plain, or would be read as a scope of the parent's.
-fn attribute_name(f: &mut Formatter<'_>, name: &str, could_be_scope: bool) -> fmt::Result {
+fn starts_with_scope(name: &str) -> bool {
+    let word = name.split(['.', ':']).next().unwrap_or_default();
+    word.len() < name.len() && INTRINSIC_SCOPES.contains(&word)
+}
+
+// In quotes unless it is plain, and would not be read as something else.
+fn attribute_name(f: &mut Formatter<'_>, name: &str, is_ambiguous: bool) -> fmt::Result {
     let is_plain = |c: char| c.is_alphanumeric() || "_-./@".contains(c);
-    let starts_with_scope = || {
-        let word = name.split(['.', ':']).next().unwrap_or_default();
-        word.len() < name.len() && INTRINSIC_SCOPES.contains(&word)
-    };
-    if !name.is_empty() && name.chars().all(is_plain) && !(could_be_scope && starts_with_scope()) {
+    if !name.is_empty() && name.chars().all(is_plain) && !is_ambiguous {
         return f.write_str(name);
     }
     f.write_char('"')?;

@@ -9,4 +9,5 @@ mod metrics;
 mod property;
 mod sql;
 mod traceql;
+mod traceql_language;
 mod traces;

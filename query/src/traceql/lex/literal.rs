@@ -1,7 +1,7 @@
 //! Strings, numbers and durations.
 
 use super::super::Result;
-use super::{Lexer, Token, error};
+use super::{Lexer, Token, error, is_name};
 
 /// Units with their nanoseconds.
 const UNITS: &[(&str, u64)] = &[
@@ -107,6 +107,25 @@ impl Lexer {
         Ok(code)
     }
 
+    /// `.99`, which is a number unless a name goes on behind it.
+    pub(super) fn fraction(&mut self) -> Option<Token> {
+        let start = self.at;
+        self.at += 1;
+        let digits = self.take_while(is_number);
+        if digits.starts_with(|c: char| c.is_ascii_digit()) && !self.peek().is_some_and(is_name) {
+            let text = format!("0.{digits}");
+            let ends_in_digit = text.ends_with(|c: char| c.is_ascii_digit());
+            if ends_in_digit && let Ok(number) = text.parse::<f64>() {
+                return Some(Token::Float(number));
+            }
+            if let Some(Some(ns)) = duration_ns(&text) {
+                return Some(Token::Duration(ns));
+            }
+        }
+        self.at = start;
+        None
+    }
+
     /// An integer, a double or a duration.
     pub(super) fn number(&mut self) -> Result<Token> {
         let start = self.at;
@@ -144,7 +163,7 @@ fn is_number(c: char) -> bool {
 }
 
 /// Nanoseconds of `1h30m`, `1.5s`, `100µs`; none if it is no duration, none inside if it is too long.
-pub(super) fn duration_ns(text: &str) -> Option<Option<u64>> {
+fn duration_ns(text: &str) -> Option<Option<u64>> {
     let mut rest = text;
     let mut total = Some(0u64);
     while !rest.is_empty() {

@@ -133,7 +133,10 @@ impl Lexer {
             '"' => self.quoted().map(Token::String),
             '`' => self.raw().map(Token::String),
             '0'..='9' => self.number(),
-            '.' => self.attribute(),
+            '.' => match self.fraction() {
+                Some(number) => Ok(number),
+                None => self.attribute(),
+            },
             _ if first.is_ascii_alphabetic() || first == '_' => self.word(),
             _ => self.symbol(first),
         }

@@ -3,12 +3,14 @@
 //! ```text
 //! pipeline ► spans ► groups of `by` ► one cell a series and step ► series ► topk, filters, arithmetic
 //! ```
-//! Two workers share one scan; each fills cells of its own, which are added at the end.
+//! Where counts by service, name, kind and status answer, no span is read (`rolled`). Else two workers
+//! share one scan; each fills cells of its own, which are added at the end.
 
 mod cells;
 mod compare;
 mod grid;
 mod groups;
+mod rolled;
 mod run;
 mod stages;
 

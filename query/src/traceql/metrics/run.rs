@@ -10,7 +10,7 @@ use throughline_storage::scan::{TraceBatch, TraceScan};
 use super::cells::{Cells, Kept};
 use super::grid::Grid;
 use super::groups::{Groups, key};
-use super::{Ask, compare};
+use super::{Ask, compare, rolled};
 use crate::traceql::ast::{Field, Intrinsic, MetricsFunction, MetricsQuery};
 use crate::traceql::eval::Spans;
 use crate::traceql::eval::spansets::{Runner, union};
@@ -27,6 +27,21 @@ pub(super) async fn run(ask: &Arc<Ask>, query: &MetricsQuery) -> Result<Vec<Metr
     if let MetricsFunction::Compare { .. } = query.function {
         return compare::run(ask, query).await;
     }
+    let plan = Arc::new(Plan::new(&query.pipeline)?);
+    if rolled::may_answer(ask, &plan, query) {
+        let (on, plan, query) = (ask.clone(), plan.clone(), query.clone());
+        let found = blocking(ask, move || {
+            rolled::find(&on, &plan, &query)?.map(|found| found.series(&query)).transpose()
+        });
+        if let Some(series) = found.await? {
+            return Ok(series);
+        }
+    }
+    scan(ask, query).await
+}
+
+// Reads the spans.
+async fn scan(ask: &Arc<Ask>, query: &MetricsQuery) -> Result<Vec<MetricsSeries>> {
     let mut plan = Plan::new(&query.pipeline)?;
     let mut fields = query.by.clone();
     fields.extend(measured(&query.function).cloned());
@@ -38,15 +53,14 @@ pub(super) async fn run(ask: &Arc<Ask>, query: &MetricsQuery) -> Result<Vec<Metr
     }
     let (plan, query) = (Arc::new(plan), Arc::new(query.clone()));
     let scan = {
-        let (ask, plan) = (ask.clone(), plan.clone());
-        let request = plan.request(ask.grid.time, false);
-        blocking(&ask.clone(), move || Ok(TraceScan::new(&ask.view, request, &ask.scan)?)).await?
+        let (on, request) = (ask.clone(), plan.request(ask.grid.time, false));
+        blocking(ask, move || Ok(TraceScan::new(&on.view, request, &on.scan)?)).await?
     };
     let scan = Arc::new(scan);
     let workers = (0..ask.parallelism.max(1)).map(|_| {
-        let (ask, plan, query, scan) = (ask.clone(), plan.clone(), query.clone(), scan.clone());
-        blocking(&ask.clone(), move || {
-            let mut found = Found::new(&query, ask.grid, ask.exemplars_max > 0);
+        let (on, plan, query, scan) = (ask.clone(), plan.clone(), query.clone(), scan.clone());
+        blocking(ask, move || {
+            let mut found = Found::new(&query, on.grid, on.exemplars_max > 0);
             while let Some(batch) = scan.next()? {
                 found.add(&query, &plan, batch)?;
             }
@@ -134,11 +148,12 @@ struct Group {
 }
 
 #[derive(Clone, Copy)]
-struct Exemplar {
-    trace_id: TraceId,
-    span_id: SpanId,
-    start_ns: i64,
-    value: f64,
+pub(super) struct Exemplar {
+    pub trace_id: TraceId,
+    pub span_id: SpanId,
+    pub start_ns: i64,
+    /// What was measured; not a number where spans are counted.
+    pub value: f64,
 }
 
 impl Found {
@@ -183,8 +198,18 @@ impl Found {
         Ok(())
     }
 
-    // The place of a group's series.
-    fn place(&mut self, values: &[Val]) -> Result<usize> {
+    /// The cells of a series.
+    pub(super) fn cells(&mut self, place: usize) -> &mut Cells {
+        &mut self.series[place].cells
+    }
+
+    /// Offers a span to stand for a step of a series.
+    pub(super) fn offer(&mut self, place: usize, step: usize, exemplar: Exemplar) {
+        self.series[place].offer(step, exemplar);
+    }
+
+    /// The place of a group's series.
+    pub(super) fn place(&mut self, values: &[Val]) -> Result<usize> {
         let key = key(values);
         if let Some(place) = self.by_key.get(&key) {
             return Ok(*place);

@@ -43,8 +43,14 @@ impl Parser {
     // Behind its opening parenthesis, up to the closing one and with it.
     fn function(&mut self, name: &str) -> Result<MetricsFunction> {
         let function = match name {
-            "rate" => MetricsFunction::Rate,
-            "count_over_time" => MetricsFunction::CountOverTime,
+            "rate" => {
+                self.expect_no_arguments(name)?;
+                return Ok(MetricsFunction::Rate);
+            }
+            "count_over_time" => {
+                self.expect_no_arguments(name)?;
+                return Ok(MetricsFunction::CountOverTime);
+            }
             "min_over_time" => MetricsFunction::MinOverTime(self.function_field(name)?),
             "max_over_time" => MetricsFunction::MaxOverTime(self.function_field(name)?),
             "avg_over_time" => MetricsFunction::AvgOverTime(self.function_field(name)?),
@@ -57,14 +63,12 @@ impl Parser {
             _ => self.compare()?,
         };
         let expected = match function {
-            MetricsFunction::Rate | MetricsFunction::CountOverTime => {
-                format!("')', for {name} takes nothing,")
-            }
-            MetricsFunction::QuantileOverTime(..) => "',' or ')' behind a quantile".to_owned(),
-            MetricsFunction::Compare { .. } => "',' or ')'".to_owned(),
-            _ => "')' behind the field".to_owned(),
+            MetricsFunction::QuantileOverTime(..) => "',' or ')' behind a quantile",
+            MetricsFunction::Compare { end_ns: None, .. } => "',' or ')'",
+            MetricsFunction::Compare { .. } => "')'",
+            _ => "')' behind the field",
         };
-        self.expect(")", &expected)?;
+        self.expect(")", expected)?;
         Ok(function)
     }
 
@@ -184,7 +188,7 @@ impl Parser {
         let name = if is_top { "topk" } else { "bottomk" };
         self.expect("(", &format!("'(' behind {name}"))?;
         let place = self.place();
-        let count = top_count(name, self.int("how many series to keep")?, place)?;
+        let count = top_count(name, self.int("a number of series")?, place)?;
         self.expect(")", "')'")?;
         Ok(if is_top { SecondStage::TopK(count) } else { SecondStage::BottomK(count) })
     }

@@ -26,7 +26,7 @@ pub fn parse(text: &str) -> Result<Query> {
     let root = parser.root()?;
     let hints = parser.hints()?;
     if *parser.peek() != Token::End {
-        return Err(parser.behind(&root));
+        return Err(parser.behind(&root, !hints.is_empty()));
     }
     Ok(Query { root, hints })
 }
@@ -121,6 +121,15 @@ impl Parser {
         if self.take(symbol) { Ok(()) } else { Err(self.unexpected(expected)) }
     }
 
+    /// The closing parenthesis of a call without arguments.
+    fn expect_no_arguments(&mut self, name: &str) -> Result<()> {
+        if self.take(")") {
+            return Ok(());
+        }
+        let found = self.found();
+        Err(self.fail(format!("found {found} where ')' was expected: {name}() takes nothing")))
+    }
+
     // What stands in a place as an error repeats it.
     fn text(&self, place: Place) -> String {
         let text = &self.chars[place.start..place.end.min(place.start + FOUND_CHARS_MAX)];
@@ -179,7 +188,10 @@ impl Parser {
     }
 
     // The error where a query should have ended.
-    fn behind(&self, root: &Root) -> Error {
+    fn behind(&self, root: &Root, with_hints: bool) -> Error {
+        if with_hints {
+            return self.unexpected("the end of the query");
+        }
         match (self.peek(), root) {
             (Token::Symbol(")"), _) => self.fail("found ')' that closes nothing"),
             (Token::Symbol("}"), _) => self.fail("found '}' that closes nothing"),
@@ -280,6 +292,11 @@ impl Parser {
         let word = self.word_at(0).unwrap_or_default();
         if grammar::literal(word).is_some() {
             return self.unexpected("a field");
+        }
+        if grammar::aggregate(word).is_some() {
+            return self.fail(format!(
+                "'{word}' is no field: aggregates stand behind braces, as in {{ … }} | count() > 2"
+            ));
         }
         let hint = grammar::did_you_mean(word, grammar::value_words())
             .unwrap_or_else(|| format!("write .{word}, span.{word} or resource.{word}"));

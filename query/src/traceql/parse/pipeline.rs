@@ -33,7 +33,24 @@ enum Item {
     Metrics(MetricsExpr),
 }
 
+/// What stands on the other side of the operator before an operand.
+#[derive(Clone, Copy, PartialEq)]
+enum Beside {
+    Nothing,
+    Spans,
+    Number,
+    Series,
+}
+
 impl Item {
+    fn beside(&self) -> Beside {
+        match self {
+            Item::Spans(_) | Item::Filter(_) => Beside::Spans,
+            Item::Scalar(_) => Beside::Number,
+            Item::Metrics(_) => Beside::Series,
+        }
+    }
+
     fn what(&self) -> &'static str {
         match self {
             Item::Spans(_) => "spans",
@@ -75,7 +92,7 @@ impl Parser {
             if let Some(stage) = self.call_stage()? {
                 stages.push(stage);
             } else {
-                match self.expression(0)? {
+                match self.expression(0, Beside::Nothing)? {
                     Item::Spans(spans) => stages.push(Stage::Spans(spans)),
                     Item::Filter(filter) => stages.push(Stage::Scalar(filter)),
                     Item::Scalar(scalar) => {
@@ -113,19 +130,19 @@ impl Parser {
             }
             "select" => Stage::Select(self.fields()?),
             _ => {
-                self.expect(")", "')', for coalesce takes nothing,")?;
+                self.expect_no_arguments(&word)?;
                 Stage::Coalesce
             }
         }))
     }
 
-    fn expression(&mut self, rank_min: u8) -> Result<Item> {
-        self.nested(|parser| parser.binary_items(rank_min))
+    fn expression(&mut self, rank_min: u8, beside: Beside) -> Result<Item> {
+        self.nested(|parser| parser.binary_items(rank_min, beside))
     }
 
-    fn binary_items(&mut self, rank_min: u8) -> Result<Item> {
+    fn binary_items(&mut self, rank_min: u8, beside: Beside) -> Result<Item> {
         let start = self.place().start;
-        let mut left = self.item()?;
+        let mut left = self.item(beside)?;
         self.note(|| Expect::Operator(left.operators()));
         while let Some(symbol) = self.symbol() {
             let op = grammar::binary_op(symbol);
@@ -143,7 +160,8 @@ impl Parser {
             }
             let place = self.place();
             self.pass_operator()?;
-            let right = self.expression(if op == Some(BinaryOp::Pow) { rank } else { rank + 1 })?;
+            let rank_min = if op == Some(BinaryOp::Pow) { rank } else { rank + 1 };
+            let right = self.expression(rank_min, left.beside())?;
             left = self.combine(symbol, place, left, right, start)?;
             self.note(|| Expect::Operator(left.operators()));
         }
@@ -212,9 +230,14 @@ impl Parser {
         Err(error(place.start, message))
     }
 
-    fn item(&mut self) -> Result<Item> {
+    fn item(&mut self, beside: Beside) -> Result<Item> {
         self.note(|| Expect::Symbol(vec!["{", "("]));
-        self.note(|| Expect::Function(AGGREGATES.iter().map(|op| op.text()).collect()));
+        if matches!(beside, Beside::Nothing | Beside::Number) {
+            self.note(|| Expect::Function(AGGREGATES.iter().map(|op| op.text()).collect()));
+        }
+        if matches!(beside, Beside::Number | Beside::Series) {
+            self.note(|| Expect::Number);
+        }
         if let Some(literal) = self.literal()? {
             return Ok(Item::Scalar(ScalarExpr::Static(literal)));
         }
@@ -223,7 +246,11 @@ impl Parser {
             Token::Symbol("(") => {
                 self.at += 1;
                 let parsed = self.pipeline()?;
-                self.expect(")", "'|', an operator or ')'")?;
+                let expected = match parsed {
+                    Parsed::Scalar { .. } => "an operator or ')'",
+                    _ => "'|', an operator or ')'",
+                };
+                self.expect(")", expected)?;
                 Ok(grouped(parsed))
             }
             Token::Symbol("-") => self.negated(),
@@ -244,7 +271,7 @@ impl Parser {
     fn negated(&mut self) -> Result<Item> {
         let place = self.place();
         self.at += 1;
-        match self.expression(RANK_NEGATE)? {
+        match self.expression(RANK_NEGATE, Beside::Number)? {
             Item::Scalar(scalar) => Ok(Item::Scalar(ScalarExpr::Negate(Box::new(scalar)))),
             Item::Metrics(metrics) => Ok(Item::Metrics(MetricsExpr::Negate(Box::new(metrics)))),
             other => Err(error(place.start, format!("'-' cannot stand before {}", other.what()))),
@@ -267,17 +294,17 @@ impl Parser {
         let name = op.text();
         self.at += 1;
         self.expect("(", &format!("'(' behind {name}"))?;
-        let of = match op {
-            AggregateOp::Count => None,
-            _ if self.symbol() == Some(")") => {
-                let message = format!("{name}() needs a field, as in {name}(duration)");
-                return Err(error(start, message));
-            }
-            _ => Some(self.field_expr(0)?),
+        let of = if op == AggregateOp::Count {
+            self.expect_no_arguments(name)?;
+            None
+        } else if self.symbol() == Some(")") {
+            let message = format!("{name}() needs a field, as in {name}(duration)");
+            return Err(error(start, message));
+        } else {
+            let of = self.field_expr(0)?;
+            self.expect(")", "an operator or ')'")?;
+            Some(of)
         };
-        let expected =
-            if of.is_none() { "')', for count takes nothing," } else { "an operator or ')'" };
-        self.expect(")", expected)?;
         Ok(Aggregate { op, of, place: Place { start, end: self.last_end() } })
     }
 
