@@ -1,6 +1,6 @@
 //! `compare({…})`: how values of attributes differ between a selection and the rest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use throughline_model::Value;
@@ -52,14 +52,21 @@ pub fn compare(
     axis: &Axis,
 ) -> Vec<Series> {
     let (mut totals, mut values) = (Vec::new(), Vec::new());
+    let mut rows = BTreeMap::<_, (&Left<'_>, BTreeSet<_>)>::new();
+    for span in left {
+        let of_trace = rows.entry(span.trace.id).or_insert((span, BTreeSet::new()));
+        of_trace.1.insert(span.row);
+    }
+    let selected = rows
+        .into_iter()
+        .map(|(id, (of_trace, rows))| (id, of_trace.trace.spans_of(selection, &rows)));
+    let selected = selected.collect::<BTreeMap<_, _>>();
     for span in left {
         let start_ns = span.span().start_time_ns;
         let in_time = time.start.is_none_or(|start| start_ns >= start)
             && time.end.is_none_or(|end| start_ns < end);
-        let of_trace = left.iter().filter(|other| other.trace.id == span.trace.id);
-        let rows = of_trace.map(|other| other.row).collect();
-        let selected = in_time && span.trace.spans_of(selection, &rows).contains(&span.row);
-        let meta = if selected { "selection" } else { "baseline" };
+        let is_selected = in_time && selected[&span.trace.id].contains(&span.row);
+        let meta = if is_selected { "selection" } else { "baseline" };
         let at = axis.point(start_ns);
         for field in fields(span) {
             let val = span.trace.field(span.row, &field).first();

@@ -28,6 +28,7 @@ pub fn search(
 ) -> Vec<FoundTrace> {
     let Root::Search(pipeline) = &query.root else { panic!("no search: {query:?}") };
     let listed = fields::listed(pipeline);
+    let whole = trace::traces(spans, None);
     let mut found = Vec::new();
     for trace in trace::traces(spans, time) {
         let sets = trace.pipeline(pipeline);
@@ -52,7 +53,7 @@ pub fn search(
                     .collect(),
             })
             .collect();
-        let summary = summary(spans, &trace, rows.len() as u64);
+        let summary = summary(&whole, &trace, rows.len() as u64);
         found.push((-newest_ns, FoundTrace { summary, spansets }));
     }
     found.sort_by_key(|(newest, found)| (*newest, found.summary.trace_id));
@@ -79,15 +80,15 @@ fn found_span(trace: &Trace<'_>, row: usize, listed: &[fields::Listed]) -> Found
 }
 
 // Of the whole trace, also where the range holds only a part.
-fn summary(spans: &[Span], found: &Trace<'_>, matched_spans: u64) -> TraceSummary {
-    let whole = trace::traces(spans, None).into_iter().find(|trace| trace.id == found.id);
-    let spans = whole.expect("the trace").spans;
+fn summary(whole: &[Trace<'_>], found: &Trace<'_>, matched_spans: u64) -> TraceSummary {
+    let whole = whole.iter().find(|trace| trace.id == found.id);
+    let spans = &whole.expect("the trace").spans;
     let is_error = |span: &&&Span| span.status_code == 2;
     let head = spans.iter().find(|span| span.parent_span_id.is_none());
     let start_time_ns = spans[0].start_time_ns;
     let ends = spans.iter().map(|span| span.start_time_ns + span.duration_ns.max(0));
     let mut counts = HashMap::<&str, (u64, u64)>::new();
-    for span in &spans {
+    for span in spans {
         let counts = counts.entry(&span.service_name).or_default();
         *counts = (counts.0 + 1, counts.1 + u64::from(is_error(&span)));
     }

@@ -1,5 +1,6 @@
 //! A trace as rows, and what each field is for each of them.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use throughline_model::origin::{Event, Link};
@@ -14,6 +15,10 @@ use super::value::{Val, attribute, element};
 pub struct Trace<'a> {
     pub id: TraceId,
     pub spans: Vec<&'a Span>,
+    /// Rows of the parents of each row: more than one where an id comes twice.
+    parents: Vec<Vec<usize>>,
+    /// Rows of the parents of each row, of their parents, and so on.
+    ancestors: OnceCell<Vec<BTreeSet<usize>>>,
     /// Left, right and parent of the nested sets.
     nested: Vec<[i64; 3]>,
 }
@@ -62,7 +67,12 @@ impl<'a> Trace<'a> {
     fn new(id: TraceId, mut spans: Vec<&'a Span>) -> Self {
         spans.sort_by_key(|span| (span.start_time_ns, span.span_id));
         let nested = vec![[0; 3]; spans.len()];
-        let mut trace = Self { id, spans, nested };
+        let parents = |span: &&Span| {
+            let is_parent = |row: &usize| Some(spans[*row].span_id) == span.parent_span_id;
+            (0..spans.len()).filter(is_parent).collect()
+        };
+        let parents = spans.iter().map(parents).collect();
+        let mut trace = Self { id, spans, parents, ancestors: OnceCell::new(), nested };
         let mut next = 1;
         for root in 0..trace.spans.len() {
             if trace.spans[root].parent_span_id.is_none() {
@@ -91,18 +101,18 @@ impl<'a> Trace<'a> {
         self.spans[child].parent_span_id == Some(self.spans[parent].span_id)
     }
 
-    /// Rows of the parents of a row: more than one where an id comes twice.
-    pub fn parents(&self, row: usize) -> Vec<usize> {
-        (0..self.spans.len()).filter(|parent| self.is_child(row, *parent)).collect()
+    /// Rows of the ancestors of a row.
+    pub fn ancestors(&self, row: usize) -> &BTreeSet<usize> {
+        let all = || (0..self.spans.len()).map(|row| self.find_ancestors(row)).collect();
+        &self.ancestors.get_or_init(all)[row]
     }
 
-    /// Rows of the parents of a row, of their parents, and so on.
-    pub fn ancestors(&self, row: usize) -> BTreeSet<usize> {
+    fn find_ancestors(&self, row: usize) -> BTreeSet<usize> {
         let mut all = BTreeSet::new();
-        let mut open = self.parents(row);
+        let mut open = self.parents[row].clone();
         while let Some(row) = open.pop() {
             if all.insert(row) {
-                open.extend(self.parents(row));
+                open.extend(&self.parents[row]);
             }
         }
         all
@@ -117,7 +127,7 @@ impl<'a> Trace<'a> {
         let asks_parent = match field {
             Field::Attribute { parent, .. } | Field::Intrinsic { parent, .. } => *parent,
         };
-        let row = match self.parents(row).first() {
+        let row = match self.parents[row].first() {
             Some(parent) if asks_parent => *parent,
             None if asks_parent => return Val::Nil,
             _ => row,

@@ -33,12 +33,14 @@ const SPANS_MAX: usize = 24;
 /// Ids of the spans of a trace are drawn from so many, so that some come twice.
 const IDS: u8 = 60;
 
-/// The spans of some traces, in no order.
+/// The spans of some traces, in no order. One of two sets has a service without a name, which
+/// rollups cannot answer for.
 pub fn spans(rng: &mut StdRng) -> Vec<Span> {
     let mut all = Vec::new();
+    let services = if rng.random() { &SERVICES[..] } else { &SERVICES[..3] };
     for trace in 1..=TRACES {
         let count = pick(rng, &[1, 3, 8, 16, SPANS_MAX]);
-        all.extend(trace_spans(rng, trace, count));
+        all.extend(trace_spans(rng, trace, count, services));
     }
     for at in (1..all.len()).rev() {
         all.swap(at, rng.random_range(0..=at));
@@ -46,7 +48,7 @@ pub fn spans(rng: &mut StdRng) -> Vec<Span> {
     all
 }
 
-fn trace_spans(rng: &mut StdRng, trace: u8, count: usize) -> Vec<Span> {
+fn trace_spans(rng: &mut StdRng, trace: u8, count: usize, services: &[&str]) -> Vec<Span> {
     let mut id = [0; 16];
     id[15] = trace;
     if trace == 2 {
@@ -63,7 +65,7 @@ fn trace_spans(rng: &mut StdRng, trace: u8, count: usize) -> Vec<Span> {
             spans.push(again);
             continue;
         }
-        let span = Span { trace_id, ..span(rng, &spans, is_deep, has_root) };
+        let span = Span { trace_id, ..span(rng, services, &spans, is_deep, has_root) };
         // One that ties with another in all that sorts would make the order of answers a guess.
         if seen.insert((span.start_time_ns, span.span_id)) {
             spans.push(span);
@@ -95,10 +97,16 @@ fn parent(
     }
 }
 
-fn span(rng: &mut StdRng, spans: &[Span], is_deep: bool, has_root: bool) -> Span {
+fn span(
+    rng: &mut StdRng,
+    services: &[&str],
+    spans: &[Span],
+    is_deep: bool,
+    has_root: bool,
+) -> Span {
     let own = span_id(rng.random_range(0..IDS));
     let start_time_ns = BASE_NS + rng.random_range(0..SECONDS) * SECOND_NS;
-    let service = pick(rng, &SERVICES);
+    let service = pick(rng, services);
     let mut resource = attributes(rng, 0.15);
     let service_name = match service {
         "" => SERVICE_UNKNOWN.to_owned(),

@@ -272,3 +272,36 @@ pub fn condition(rng: &mut StdRng, spans: &[Span], depth: usize) -> FieldExpr {
         _ => expr(FieldExprKind::Not(Box::new(condition(rng, spans, depth - 1)))),
     }
 }
+
+/// A field that operations have too.
+pub fn operation_field(rng: &mut StdRng) -> Field {
+    match rng.random_range(0..4) {
+        0 => Field::Attribute {
+            scope: Scope::Resource,
+            parent: false,
+            name: "service.name".to_owned(),
+        },
+        1 => Field::Intrinsic { which: Intrinsic::Name, parent: false },
+        2 => Field::Intrinsic { which: Intrinsic::Kind, parent: false },
+        _ => Field::Intrinsic { which: Intrinsic::Status, parent: false },
+    }
+}
+
+/// A condition on such fields.
+pub fn operation_condition(rng: &mut StdRng, spans: &[Span]) -> FieldExpr {
+    let field = operation_field(rng);
+    let fallback = match &field {
+        Field::Intrinsic { which: Intrinsic::Kind, .. } => Static::Kind(3),
+        Field::Intrinsic { which: Intrinsic::Status, .. } => Static::Status(2),
+        _ => Static::String("none".to_owned()),
+    };
+    let one = hit(rng, spans, field, fallback);
+    match rng.random_range(0..5) {
+        0 => expr(FieldExprKind::Not(Box::new(one))),
+        1 | 2 => {
+            let op = pick(rng, &[BinaryOp::And, BinaryOp::Or]);
+            binary(op, one, operation_condition(rng, spans))
+        }
+        _ => one,
+    }
+}

@@ -5,13 +5,15 @@ use rand::rngs::StdRng;
 use throughline_model::span::Span;
 use throughline_model::time::{SECOND_NS, TimeRange};
 use throughline_query::traceql::ast::{
-    Aggregate, AggregateOp, MetricsExpr, MetricsFunction, MetricsQuery, Pipeline, Place, Query,
-    Root, ScalarExpr, ScalarFilter, SecondStage, SpansetExpr, SpansetOp, Stage, Static,
+    Aggregate, AggregateOp, Field, Intrinsic, MetricsExpr, MetricsFunction, MetricsQuery, Pipeline,
+    Place, Query, Root, ScalarExpr, ScalarFilter, SecondStage, SpansetExpr, SpansetOp, Stage,
+    Static,
 };
 
 use super::data::{BASE_NS, SECONDS};
 use super::expressions::{
     ARITHMETIC, ORDERED, condition, group_field, number, number_field, of_field,
+    operation_condition, operation_field,
 };
 use super::pick;
 
@@ -41,7 +43,7 @@ pub fn question(rng: &mut StdRng, spans: &[Span]) -> Question {
     if rng.random_bool(0.3) {
         let expr = metrics(rng, spans, 1);
         let query = Query { root: Root::Metrics(expr), hints: Vec::new() };
-        let step_ns = pick(rng, &[None, Some(1), Some(7), Some(10), Some(60)]);
+        let step_ns = pick(rng, &[None, Some(1), Some(7), Some(15), Some(30), Some(60)]);
         return Question {
             query,
             time: Some(range(rng)),
@@ -240,6 +242,9 @@ fn metrics(rng: &mut StdRng, spans: &[Span], depth: usize) -> MetricsExpr {
 }
 
 fn metrics_query(rng: &mut StdRng, spans: &[Span]) -> MetricsQuery {
+    if rng.random_bool(0.3) {
+        return of_operations(rng, spans);
+    }
     let function = function(rng, spans);
     let is_compare = matches!(function, MetricsFunction::Compare { .. });
     let count = if is_compare { 0 } else { pick(rng, &[0, 0, 1, 1, 2]) };
@@ -251,4 +256,39 @@ fn metrics_query(rng: &mut StdRng, spans: &[Span]) -> MetricsQuery {
         }
     }
     MetricsQuery { pipeline: pipeline(rng, spans, 1), function, by, place: Place::default() }
+}
+
+// What the rollups of operations can answer without the spans.
+fn of_operations(rng: &mut StdRng, spans: &[Span]) -> MetricsQuery {
+    let duration = || Field::Intrinsic { which: Intrinsic::Duration, parent: false };
+    let function = match rng.random_range(0..6) {
+        0 => MetricsFunction::Rate,
+        1 => MetricsFunction::CountOverTime,
+        2 => MetricsFunction::AvgOverTime(duration()),
+        3 => MetricsFunction::SumOverTime(duration()),
+        4 => MetricsFunction::QuantileOverTime(duration(), vec![0.5, 1.0]),
+        _ => MetricsFunction::HistogramOverTime(duration()),
+    };
+    let filter = |rng: &mut StdRng| {
+        let is_all = rng.random_bool(0.3);
+        SpansetExpr::Filter((!is_all).then(|| operation_condition(rng, spans)))
+    };
+    let mut stages = vec![Stage::Spans(filter(rng))];
+    if rng.random_bool(0.2) {
+        stages.push(Stage::Spans(SpansetExpr::Binary {
+            op: SpansetOp::Or,
+            negated: false,
+            union: false,
+            left: Box::new(filter(rng)),
+            right: Box::new(filter(rng)),
+        }));
+    }
+    let mut by = Vec::new();
+    for _ in 0..rng.random_range(0..3) {
+        let field = operation_field(rng);
+        if !by.contains(&field) {
+            by.push(field);
+        }
+    }
+    MetricsQuery { pipeline: Pipeline { stages }, function, by, place: Place::default() }
 }
