@@ -6,16 +6,30 @@
 //!
 //! - [`admit`]: limits, inflating, deduplication, the way to the store; the counters
 //! - [`otlp`]: the decoder, and OTLP over gRPC and HTTP
+//! - [`zipkin`], [`jaeger`]: what older services send, by docs/translation.md; [`translate`] and
+//!   [`thrift`] are what they share
+//! - [`decode`]: which decoder a body is for
 
 pub mod admit;
+pub mod decode;
 mod error;
+pub mod jaeger;
 pub mod otlp;
+mod post;
+pub mod thrift;
+pub mod translate;
+pub mod zipkin;
 
 pub use admit::{IngestLimits, IngestStats, Ingester};
+pub use decode::decode;
 pub use error::{Error, ErrorKind, Result};
-pub use otlp::decode;
+pub use jaeger::grpc::sampling_routes as jaeger_sampling_grpc_routes;
+pub use jaeger::http::{sampling_routes as jaeger_sampling_routes, thrift_routes as jaeger_routes};
+pub use jaeger::sampling::Strategies;
 pub use otlp::grpc::grpc_routes;
 pub use otlp::http::http_routes;
+pub use post::own_port;
+pub use zipkin::http::routes as zipkin_routes;
 
 #[cfg(test)]
 mod tests;

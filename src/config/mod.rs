@@ -113,11 +113,16 @@ impl Settings {
         }
         let protected = self.tls_certificate_file.is_some() && !self.auth_tokens.is_empty();
         let addresses = [
-            ("http.address", self.http_address),
-            ("otlp.grpc_address", self.otlp_grpc_address),
-            ("otlp.http_address", self.otlp_http_address),
+            ("http.address", Some(self.http_address)),
+            ("otlp.grpc_address", Some(self.otlp_grpc_address)),
+            ("otlp.http_address", Some(self.otlp_http_address)),
+            ("zipkin.address", self.zipkin_address),
+            ("jaeger.thrift_address", self.jaeger_thrift_address),
+            ("jaeger.grpc_address", self.jaeger_grpc_address),
+            ("jaeger.sampling_address", self.jaeger_sampling_address),
         ];
         for (key, address) in addresses {
+            let Some(address) = address else { continue };
             if !address.ip().is_loopback() && !protected && !self.insecure {
                 bail!(
                     "{key} = {address} can be reached from other machines: set \
@@ -231,5 +236,7 @@ mod tests {
         let settings = load(&format!("{open}{tls}{tokens}"), &[], &[]).expect("valid");
         assert_eq!(settings.auth_tokens, ["a", "b"]);
         assert!(error("[tls]\nkey_file = 'k.pem'", &[]).contains("set together"));
+        let zipkin = "[zipkin]\naddress = '0.0.0.0:9411'";
+        assert!(error(zipkin, &[]).contains("zipkin.address = 0.0.0.0:9411 can be reached"));
     }
 }

@@ -86,6 +86,22 @@ settings! {
     /// Origins whose browsers may export; `*` for any.
     "otlp.cors_origins" otlp_cors_origins: Vec<String> = "*";
 
+    /// Zipkin: `POST /api/v2/spans` and `/api/v1/spans`, usually on `127.0.0.1:9411`. Without it they are
+    /// on the port of the UI, as they are and below `/zipkin`.
+    "zipkin.address" zipkin_address: Option<SocketAddr> = "";
+    /// Jaeger's spans in thrift over HTTP: `POST /api/traces`, usually on `127.0.0.1:14268`.
+    "jaeger.thrift_address" jaeger_thrift_address: Option<SocketAddr> = "";
+    /// Jaeger's spans over gRPC, usually on `127.0.0.1:14250`; the port of OTLP over gRPC takes them too.
+    "jaeger.grpc_address" jaeger_grpc_address: Option<SocketAddr> = "";
+    /// Jaeger's remote sampling: `GET /sampling?service=…`, usually on `127.0.0.1:5778`. The port of the UI
+    /// has it as `/jaeger/sampling` and `/api/sampling`, the gRPC ports as `SamplingManager`.
+    "jaeger.sampling_address" jaeger_sampling_address: Option<SocketAddr> = "";
+    /// JSON file with the sampling strategies of services and operations, in the format of Jaeger's
+    /// collector (`service_strategies`, `default_strategy`). Read at the start.
+    "jaeger.sampling_file" jaeger_sampling_file: Option<PathBuf> = "";
+    /// Share of their traces that services are told to sample where the file says nothing of them.
+    "jaeger.sampling_probability" jaeger_sampling_probability: Share = "100%";
+
     /// Bytes a second, inflated, that a tenant may send over time; 0 for no limit. Beyond it 429,
     /// RESOURCE_EXHAUSTED, and when to come back. Repeated requests cost nothing.
     "ingest.tenant_bytes_per_second" ingest_tenant_bytes_per_second: ByteSize = "0";

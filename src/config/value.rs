@@ -42,6 +42,14 @@ impl SettingValue for SocketAddr {
     }
 }
 
+impl SettingValue for Option<SocketAddr> {
+    const KIND: &'static str = "address or empty";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.is_empty() { Ok(None) } else { SocketAddr::parse(text).map(Some) }
+    }
+}
+
 impl SettingValue for PathBuf {
     const KIND: &'static str = "path";
 

@@ -5,6 +5,7 @@ mod listener;
 mod openmetrics;
 mod options;
 mod readiness;
+mod receivers;
 mod refusal;
 mod self_metrics;
 mod signals;
@@ -30,6 +31,7 @@ use crate::tasks::Tasks;
 use auth::Tokens;
 use listener::{Front, FrontCounters, Port};
 use readiness::{LateRoutes, Stage};
+use receivers::Receivers;
 use refusal::Protocol;
 use self_metrics::SelfMetrics;
 pub use signals::heeding_signals;
@@ -60,6 +62,7 @@ pub struct Server {
     http: LateRoutes,
     otlp_grpc: LateRoutes,
     otlp_http: LateRoutes,
+    receivers: Receivers,
     // Tasks of the crates; they end after the store is shut down.
     background: TaskTracker,
     background_stop: CancellationToken,
@@ -89,7 +92,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
 }
 
 impl Server {
-    /// Binds the three ports and answers there that the server is not ready.
+    /// Binds the three ports, and those that the configuration adds, and answers there that the server is not ready.
     pub async fn bind(settings: Settings) -> anyhow::Result<Server> {
         let stage = Stage::starting();
         let tasks = Tasks::default();
@@ -110,6 +113,7 @@ impl Server {
         for port in ports {
             tasks.spawn("listener", port.serve(front.clone()));
         }
+        let receivers = Receivers::bind(&settings, &stage, &front, &tasks).await?;
         Ok(Server {
             settings,
             addresses,
@@ -119,6 +123,7 @@ impl Server {
             http,
             otlp_grpc,
             otlp_http,
+            receivers,
             background: TaskTracker::new(),
             background_stop: CancellationToken::new(),
             readiness: watch::Sender::new(Readiness { ready: false, stage: "starting".to_owned() }),
@@ -134,7 +139,8 @@ impl Server {
     /// One line on standard output for people and programs: where the ports are.
     pub fn print_addresses(&self) {
         let Addresses { http, otlp_grpc, otlp_http } = self.addresses;
-        println!("listening http={http} otlp_grpc={otlp_grpc} otlp_http={otlp_http}");
+        let others = self.receivers.addresses();
+        println!("listening http={http} otlp_grpc={otlp_grpc} otlp_http={otlp_http}{others}");
     }
 
     /// Where the ports are.
@@ -202,10 +208,12 @@ impl Server {
         let receivers = throughline_ingest::http_routes(ingester.clone());
         let api = throughline_api::routes(state)
             .nest("/otlp", receivers.clone())
+            .merge(self.receivers.beside_the_api(&ingester))
             .merge(throughline_ui::routes());
         self.http.set(api);
         self.otlp_http.set(receivers);
-        self.otlp_grpc.set(throughline_ingest::grpc_routes(ingester.clone()));
+        self.otlp_grpc.set(self.receivers.grpc(&ingester));
+        self.receivers.open(&ingester);
         self.open = Some(Open { store, ingester });
     }
 

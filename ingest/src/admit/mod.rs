@@ -27,6 +27,7 @@ pub use permit::{Permit, Room};
 pub use quota::Quota;
 pub use stats::{Acknowledged, DURATION_BOUNDS_MS, IngestStats, SignalCounts};
 
+use crate::decode::decode_inflated;
 use crate::otlp;
 use crate::{Error, ErrorKind, Result};
 
@@ -205,12 +206,15 @@ impl Ingester {
         shared.quota.pay(&shared.tenant, inflated_bytes, received_at_ns)?;
         let decoded = self
             .off_workers(inflated.len(), move || {
-                otlp::decode_inflated(signal, format, &inflated, received_at_ns)
+                decode_inflated(signal, format, &inflated, received_at_ns)
             })
             .await??;
         acknowledged.items_accepted = decoded.batch.len() as u64;
         acknowledged.items_rejected = decoded.rejected;
         if decoded.batch.is_empty() {
+            if decoded.rejected > 0 && !format.tells_refused_items() {
+                return Err(Error::malformed(decoded.message));
+            }
             // Nothing to keep: the answer follows from the body alone, again and again.
             let reply = Reply { rejected: decoded.rejected, message: decoded.message };
             return Ok((reply, acknowledged));

@@ -60,16 +60,17 @@ fn service(signal: Signal) -> &'static str {
     }
 }
 
-/// The three Export methods and the health service. Other methods are UNIMPLEMENTED.
+/// The three Export methods, those of Jaeger and Zipkin, and the health service. Other methods are UNIMPLEMENTED.
 pub fn grpc_routes(ingester: Ingester) -> Router {
     let health = HealthService::from_health_reporter(ingester.health().reporter.clone());
     let mut exports = Router::new();
     for signal in Signal::ALL {
         let handler = move |State(ingester): State<Ingester>, request: http::Request<Body>| {
-            export(ingester, signal, request)
+            receive(ingester, signal, Format::OtlpProtobuf, request)
         };
         exports = exports.route(&format!("/{}/Export", service(signal)), post(handler));
     }
+    let exports = exports.merge(crate::jaeger::grpc::routes()).merge(crate::zipkin::grpc::routes());
     // tonic's router answers UNIMPLEMENTED to everything else.
     Routes::new(HealthServer::new(health)).into_axum_router().merge(exports.with_state(ingester))
 }
@@ -98,14 +99,18 @@ impl Health {
     }
 }
 
-async fn export(ingester: Ingester, signal: Signal, request: http::Request<Body>) -> Response {
+/// Takes the one message of a request in.
+pub(crate) async fn receive(
+    ingester: Ingester,
+    signal: Signal,
+    format: Format,
+    request: http::Request<Body>,
+) -> Response {
     if !is_grpc(request.headers()) {
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-        return response;
+        return not_grpc();
     }
-    match take_in_time(&ingester, signal, request).await {
-        Ok(reply) => success(signal, &reply),
+    match take_in_time(&ingester, signal, format, request).await {
+        Ok(reply) => success(&reply::export_response(format, signal, &reply)),
         Err(err) => {
             ingester.stats().refused(signal, err.kind());
             tracing::debug!(%signal, kind = err.kind().name(), %err, "export refused");
@@ -114,7 +119,14 @@ async fn export(ingester: Ingester, signal: Signal, request: http::Request<Body>
     }
 }
 
-fn is_grpc(headers: &HeaderMap) -> bool {
+/// The answer to what is no gRPC.
+pub(crate) fn not_grpc() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    response
+}
+
+pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let rest = content_type.unwrap_or_default().strip_prefix("application/grpc");
     match rest.map(|rest| rest.split(';').next().unwrap_or_default().trim()) {
@@ -128,12 +140,13 @@ fn is_grpc(headers: &HeaderMap) -> bool {
 async fn take_in_time(
     ingester: &Ingester,
     signal: Signal,
+    format: Format,
     request: http::Request<Body>,
 ) -> Result<Reply> {
     let Some(wait) = timeout(request.headers())? else {
-        return take(ingester, signal, request).await;
+        return take(ingester, signal, format, request).await;
     };
-    match tokio::time::timeout(wait, take(ingester, signal, request)).await {
+    match tokio::time::timeout(wait, take(ingester, signal, format, request)).await {
         Ok(taken) => taken,
         Err(_) => Err(Error::new(
             ErrorKind::Timeout,
@@ -158,21 +171,17 @@ fn timeout(headers: &HeaderMap) -> Result<Option<Duration>> {
     })
 }
 
-async fn take(ingester: &Ingester, signal: Signal, request: http::Request<Body>) -> Result<Reply> {
+async fn take(
+    ingester: &Ingester,
+    signal: Signal,
+    format: Format,
+    request: http::Request<Body>,
+) -> Result<Reply> {
     let (head, body) = request.into_parts();
     let declared = encoding(&head.headers)?;
     let mut reader = BodyReader::new(body, ingester.limits());
     let mut buffer = BytesMut::new();
-    let (compressed, len) = loop {
-        if let Some((prefix, _)) = buffer.split_first_chunk::<PREFIX_BYTES>() {
-            let [compressed, len @ ..] = *prefix;
-            break (compressed, u32::from_be_bytes(len) as usize);
-        }
-        match reader.chunk().await? {
-            Some(chunk) => buffer.extend_from_slice(&chunk),
-            None => return Err(Error::malformed("the request ends before its message")),
-        }
-    };
+    let (compressed, len) = read_prefix(&mut reader, &mut buffer).await?;
     let encoding = match (compressed, declared) {
         (0, _) => Encoding::Identity,
         (1, Encoding::Identity) => {
@@ -191,8 +200,41 @@ async fn take(ingester: &Ingester, signal: Signal, request: http::Request<Body>)
         }
     };
     let body = read_message(&mut reader, buffer, len).await?;
-    let format = Format::OtlpProtobuf;
     ingester.accept(Request { signal, format, encoding, body, permit }).await
+}
+
+/// Reads until the prefix of the message is in `buffer`: its compression flag and its length.
+async fn read_prefix(reader: &mut BodyReader, buffer: &mut BytesMut) -> Result<(u8, usize)> {
+    loop {
+        if let Some((prefix, _)) = buffer.split_first_chunk::<PREFIX_BYTES>() {
+            let [compressed, len @ ..] = *prefix;
+            return Ok((compressed, u32::from_be_bytes(len) as usize));
+        }
+        match reader.chunk().await? {
+            Some(chunk) => buffer.extend_from_slice(&chunk),
+            None => return Err(Error::malformed("the request ends before its message")),
+        }
+    }
+}
+
+/// The one small message of a request that is a question, without compression.
+pub(crate) async fn read_question(
+    ingester: &Ingester,
+    body: Body,
+    bytes_max: usize,
+) -> Result<Bytes> {
+    let mut reader = BodyReader::new(body, ingester.limits());
+    let mut buffer = BytesMut::new();
+    let (compressed, len) = read_prefix(&mut reader, &mut buffer).await?;
+    if compressed != 0 {
+        return Err(Error::new(ErrorKind::Unsupported, "a compressed question is not supported"));
+    }
+    if len > bytes_max {
+        return Err(Error::too_large(format!(
+            "the message has {len} bytes, the limit is {bytes_max}"
+        )));
+    }
+    read_message(&mut reader, buffer, len).await
 }
 
 /// The message of `len` bytes whose prefix, and perhaps more, is in `buffer`.
@@ -230,12 +272,12 @@ fn encoding(headers: &HeaderMap) -> Result<Encoding> {
     }
 }
 
-fn success(signal: Signal, reply: &Reply) -> Response {
-    let message = reply::export_response(Format::OtlpProtobuf, signal, reply);
+/// An answer of one message.
+pub(crate) fn success(message: &[u8]) -> Response {
     let mut framed = BytesMut::with_capacity(PREFIX_BYTES + message.len());
     framed.put_u8(0);
     framed.put_u32(message.len() as u32);
-    framed.extend_from_slice(&message);
+    framed.extend_from_slice(message);
     let mut trailers = HeaderMap::new();
     trailers.insert(GRPC_STATUS, HeaderValue::from_static("0"));
     let body = Full::new(framed.freeze()).with_trailers(ready(Some(Ok(trailers))));
@@ -243,7 +285,7 @@ fn success(signal: Signal, reply: &Reply) -> Response {
 }
 
 /// A refusal is a response of headers only.
-fn refusal(err: &Error) -> Response {
+pub(crate) fn refusal(err: &Error) -> Response {
     let mut response = grpc_response(Body::empty());
     let headers = response.headers_mut();
     headers.insert(GRPC_STATUS, HeaderValue::from(reply::code(err.kind()) as i32));

@@ -43,7 +43,8 @@ pub fn http_routes(ingester: Ingester) -> Router {
         .with_state(ingester)
 }
 
-fn cors(origins: &[String]) -> CorsLayer {
+/// What browsers of these origins may do: POST.
+pub(crate) fn cors(origins: &[String]) -> CorsLayer {
     let origin = if origins.iter().any(|origin| origin == "*") {
         AllowOrigin::any()
     } else {
@@ -82,7 +83,8 @@ async fn export(ingester: Ingester, signal: Signal, request: http::Request<Body>
     }
 }
 
-async fn take(
+/// Reads a body under a permit, and makes it durable.
+pub(crate) async fn take(
     ingester: &Ingester,
     signal: Signal,
     format: Format,
@@ -139,13 +141,14 @@ fn encoding(headers: &HeaderMap) -> Result<Encoding> {
 }
 
 /// All values of a header, as one text.
-fn header_text(headers: &HeaderMap, name: &http::HeaderName) -> String {
+pub(crate) fn header_text(headers: &HeaderMap, name: &http::HeaderName) -> String {
     let values = headers.get_all(name).iter();
     values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect::<Vec<_>>().join(", ")
 }
 
-fn refusal(format: Format, err: &Error) -> Response {
-    let status = match err.kind() {
+/// The status that says the same as an [`ErrorKind`].
+pub(crate) fn http_status(kind: ErrorKind) -> StatusCode {
+    match kind {
         ErrorKind::Malformed => StatusCode::BAD_REQUEST,
         ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorKind::Unsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -153,7 +156,11 @@ fn refusal(format: Format, err: &Error) -> Response {
         ErrorKind::Overloaded | ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         ErrorKind::Timeout => StatusCode::REQUEST_TIMEOUT,
         ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-    };
+    }
+}
+
+fn refusal(format: Format, err: &Error) -> Response {
+    let status = http_status(err.kind());
     let retry_after_s = err.retry_after_s();
     let code = reply::code(err.kind());
     let body = reply::status(format, code, &err.to_string(), retry_after_s);
@@ -186,7 +193,7 @@ fn refuse(format: Format, status: StatusCode, code: Code, message: &str) -> Resp
 fn respond(status: StatusCode, format: Format, body: Vec<u8>) -> Response {
     let content_type = match format {
         Format::OtlpProtobuf => "application/x-protobuf",
-        Format::OtlpJson => "application/json",
+        _ => "application/json",
     };
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;

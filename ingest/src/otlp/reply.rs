@@ -43,7 +43,7 @@ pub fn code(kind: ErrorKind) -> Code {
     }
 }
 
-/// The body of a successful answer.
+/// The body of a successful answer; of protocols that cannot tell of refused items it is an empty message.
 pub fn export_response(format: Format, signal: Signal, reply: &Reply) -> Vec<u8> {
     let partial = reply.rejected > 0 || !reply.message.is_empty();
     match format {
@@ -72,6 +72,7 @@ pub fn export_response(format: Format, signal: Signal, reply: &Reply) -> Vec<u8>
             json!({ "partialSuccess": partial_success }).to_string().into_bytes()
         }
         Format::OtlpJson => b"{}".to_vec(),
+        _ => Vec::new(),
     }
 }
 
@@ -79,7 +80,7 @@ pub fn export_response(format: Format, signal: Signal, reply: &Reply) -> Vec<u8>
 pub fn status(format: Format, code: Code, message: &str, retry_after_s: Option<u64>) -> Vec<u8> {
     match format {
         Format::OtlpProtobuf => status_protobuf(code, message, retry_after_s),
-        Format::OtlpJson => {
+        _ => {
             let mut status = json!({ "code": code as i32, "message": message });
             if let Some(seconds) = retry_after_s {
                 let delay = format!("{seconds}s");

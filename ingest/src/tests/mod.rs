@@ -8,6 +8,7 @@ mod grpc;
 mod http;
 mod json;
 mod oracle;
+mod receivers;
 mod rows;
 mod seeds;
 mod strategies;

@@ -15,12 +15,44 @@ pub enum Format {
     OtlpProtobuf = 1,
     /// An OTLP export request in JSON.
     OtlpJson = 2,
+    /// A list of Zipkin v2 spans in JSON.
+    ZipkinJson = 3,
+    /// Zipkin's `ListOfSpans` in protobuf.
+    ZipkinProtobuf = 4,
+    /// A list of Zipkin v1 spans in JSON.
+    ZipkinV1Json = 5,
+    /// A list of Zipkin v1 spans in thrift's binary protocol.
+    ZipkinV1Thrift = 6,
+    /// A Jaeger `Batch` in thrift's binary protocol.
+    JaegerThrift = 7,
+    /// A Jaeger `Batch` in thrift's compact protocol.
+    JaegerThriftCompact = 8,
+    /// Jaeger's `PostSpansRequest` in protobuf.
+    JaegerProtobuf = 9,
 }
 
 impl Format {
+    /// All formats, in the order of their numbers.
+    pub const ALL: [Format; 9] = [
+        Format::OtlpProtobuf,
+        Format::OtlpJson,
+        Format::ZipkinJson,
+        Format::ZipkinProtobuf,
+        Format::ZipkinV1Json,
+        Format::ZipkinV1Thrift,
+        Format::JaegerThrift,
+        Format::JaegerThriftCompact,
+        Format::JaegerProtobuf,
+    ];
+
     /// The format of a stored number, if it is one.
     pub fn from_u8(number: u8) -> Option<Self> {
-        [Format::OtlpProtobuf, Format::OtlpJson].into_iter().find(|f| *f as u8 == number)
+        Self::ALL.into_iter().find(|f| *f as u8 == number)
+    }
+
+    /// Whether its protocol can tell the sender of an accepted request that some items were refused.
+    pub fn tells_refused_items(self) -> bool {
+        matches!(self, Format::OtlpProtobuf | Format::OtlpJson)
     }
 }
 

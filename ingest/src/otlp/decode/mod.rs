@@ -19,6 +19,7 @@ use throughline_model::batch::Decoded;
 use throughline_model::{Result, Signal};
 
 pub use common::ITEMS_PER_REQUEST_MAX;
+pub(crate) use common::{Refusals, check_items};
 
 /// Decodes the protobuf body of an Export request. `received_at_ns` dates log records that carry no
 /// time of their own.

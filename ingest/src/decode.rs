@@ -1,0 +1,41 @@
+//! Which decoder a body is for, when it arrives and when the log is replayed.
+
+use throughline_model::batch::Decoded;
+use throughline_model::{Error, Result, Signal};
+use throughline_storage::{Format, WalRecord};
+
+use crate::admit::{REPLAY_LIMITS, inflate};
+use crate::thrift::Protocol;
+use crate::{jaeger, otlp, zipkin};
+
+/// Decodes a logged body, as it was decoded when it was acknowledged: the log's replay.
+pub fn decode(record: &WalRecord) -> Result<Decoded> {
+    let inflated = inflate(record.encoding, &record.body, REPLAY_LIMITS, |_| Ok(()))
+        .map_err(|err| Error::invalid(err.to_string()))?;
+    decode_inflated(record.signal, record.format, &inflated, record.received_at_ns)
+}
+
+/// Decodes an inflated body.
+pub fn decode_inflated(
+    signal: Signal,
+    format: Format,
+    body: &[u8],
+    received_at_ns: i64,
+) -> Result<Decoded> {
+    let zipkin = |encoding| zipkin::decode(encoding, body, received_at_ns);
+    let jaeger = |encoding| jaeger::decode(encoding, body);
+    match format {
+        Format::OtlpProtobuf => otlp::decode::decode_request(signal, body, received_at_ns),
+        Format::OtlpJson => {
+            let wire = otlp::json::to_protobuf(signal, body)?;
+            otlp::decode::decode_request(signal, &wire, received_at_ns)
+        }
+        Format::ZipkinJson => zipkin(zipkin::Encoding::V2Json),
+        Format::ZipkinProtobuf => zipkin(zipkin::Encoding::V2Protobuf),
+        Format::ZipkinV1Json => zipkin(zipkin::Encoding::V1Json),
+        Format::ZipkinV1Thrift => zipkin(zipkin::Encoding::V1Thrift),
+        Format::JaegerThrift => jaeger(jaeger::Encoding::Thrift(Protocol::Binary)),
+        Format::JaegerThriftCompact => jaeger(jaeger::Encoding::Thrift(Protocol::Compact)),
+        Format::JaegerProtobuf => jaeger(jaeger::Encoding::Protobuf),
+    }
+}

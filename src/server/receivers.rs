@@ -1,0 +1,108 @@
+//! The receivers of older services: ports of their own where the configuration names them, and their routes
+//! on the ports that are always there.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use axum::Router;
+use throughline_ingest::{self as ingest, Ingester, Strategies};
+
+use super::listener::{Front, Port};
+use super::readiness::{LateRoutes, Stage};
+use super::refusal::Protocol;
+use crate::config::Settings;
+use crate::tasks::Tasks;
+
+/// What a port of its own serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Zipkin,
+    JaegerThrift,
+    JaegerGrpc,
+    JaegerSampling,
+}
+
+/// The ports that the configuration adds, and the sampling strategies.
+pub struct Receivers {
+    ports: Vec<(&'static str, Kind, SocketAddr, LateRoutes)>,
+    strategies: Arc<Strategies>,
+}
+
+impl Receivers {
+    /// Reads the strategies, binds the ports and answers there that the server is not ready.
+    pub async fn bind(
+        settings: &Settings,
+        stage: &Stage,
+        front: &Front,
+        tasks: &Tasks,
+    ) -> anyhow::Result<Receivers> {
+        let strategies = Arc::new(strategies(settings)?);
+        let wanted = [
+            ("zipkin", Kind::Zipkin, settings.zipkin_address),
+            ("jaeger_thrift", Kind::JaegerThrift, settings.jaeger_thrift_address),
+            ("jaeger_grpc", Kind::JaegerGrpc, settings.jaeger_grpc_address),
+            ("jaeger_sampling", Kind::JaegerSampling, settings.jaeger_sampling_address),
+        ];
+        let mut ports = Vec::new();
+        for (name, kind, address) in wanted {
+            let Some(address) = address else { continue };
+            let protocol = if kind == Kind::JaegerGrpc { Protocol::Grpc } else { Protocol::Api };
+            let routes = LateRoutes::new(protocol, stage.clone());
+            let port = Port::bind(name, address, routes.clone()).await?;
+            ports.push((name, kind, port.address(), routes));
+            tasks.spawn("listener", port.serve(front.clone()));
+        }
+        Ok(Receivers { ports, strategies })
+    }
+
+    /// Where the added ports are, as in ` zipkin=127.0.0.1:9411`.
+    pub fn addresses(&self) -> String {
+        self.ports.iter().map(|(name, _, address, _)| format!(" {name}={address}")).collect()
+    }
+
+    /// Opens the added ports.
+    pub fn open(&self, ingester: &Ingester) {
+        for (_, kind, _, routes) in &self.ports {
+            routes.set(match kind {
+                Kind::Zipkin => ingest::own_port(ingest::zipkin_routes(ingester.clone(), &[""])),
+                Kind::JaegerThrift => ingest::own_port(
+                    ingest::jaeger_routes(ingester.clone(), &[""])
+                        .merge(self.sampling(&["/api/sampling", "/sampling"])),
+                ),
+                Kind::JaegerGrpc => self.grpc(ingester),
+                Kind::JaegerSampling => {
+                    ingest::own_port(self.sampling(&["/sampling", "/api/sampling"]))
+                }
+            });
+        }
+    }
+
+    /// What the port of the UI takes beside the API.
+    pub fn beside_the_api(&self, ingester: &Ingester) -> Router {
+        ingest::zipkin_routes(ingester.clone(), &["", "/zipkin"])
+            .merge(ingest::jaeger_routes(ingester.clone(), &["/jaeger"]))
+            .merge(self.sampling(&["/api/sampling", "/jaeger/sampling", "/jaeger/api/sampling"]))
+    }
+
+    /// What every port of gRPC takes.
+    pub fn grpc(&self, ingester: &Ingester) -> Router {
+        let strategies = self.strategies.clone();
+        let sampling = ingest::jaeger_sampling_grpc_routes(ingester.clone(), strategies);
+        ingest::grpc_routes(ingester.clone()).merge(sampling)
+    }
+
+    fn sampling(&self, paths: &[&str]) -> Router {
+        ingest::jaeger_sampling_routes(self.strategies.clone(), paths)
+    }
+}
+
+fn strategies(settings: &Settings) -> anyhow::Result<Strategies> {
+    let probability = settings.jaeger_sampling_probability.0;
+    let Some(path) = &settings.jaeger_sampling_file else {
+        return Ok(Strategies::of_probability(probability));
+    };
+    let wrong = || format!("jaeger.sampling_file = {}", path.display());
+    let text = std::fs::read_to_string(path).with_context(wrong)?;
+    Strategies::parse(&text, probability).with_context(wrong)
+}
