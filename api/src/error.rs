@@ -197,6 +197,19 @@ impl ApiError {
         &self.problem
     }
 
+    /// The response of this error in another format than ours; status and headers are the same.
+    pub fn respond_as(self, content_type: &'static str, body: Vec<u8>) -> Response {
+        self.log();
+        let (status, _, _) = self.kind.parts();
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        if self.kind == ErrorKind::Busy {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+        }
+        response
+    }
+
     /// Writes the inside message to the log, once; for errors that leave in a stream.
     pub fn log(&self) {
         if let Some(inside) = &self.inside {
@@ -238,15 +251,7 @@ impl From<arrow::error::ArrowError> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        self.log();
-        let (status, _, _) = self.kind.parts();
         let body = serde_json::to_vec(&self.problem).unwrap_or_default();
-        let mut response = (status, body).into_response();
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
-        if self.kind == ErrorKind::Busy {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
-        }
-        response
+        self.respond_as(PROBLEM_JSON, body)
     }
 }

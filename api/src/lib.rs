@@ -4,6 +4,8 @@
 //! handlers turn parameters into the questions of `query` and its answers into wire types.
 //!
 //! - [`native`]: one folder a resource
+//! - [`jaeger`]: what Jaeger's clients ask
+//! - [`zipkin`]: what Zipkin's ask
 //! - [`error`]: the one place that says how an error becomes HTTP
 //! - [`edge`]: panics, counts, unknown paths and methods
 //! - [`otlp`], [`render`]: spans as OTLP, values and Arrow columns as JSON and IPC
@@ -12,6 +14,7 @@
 mod counters;
 pub mod edge;
 pub mod error;
+pub mod jaeger;
 pub mod native;
 pub mod openapi;
 pub mod otlp;
@@ -19,6 +22,7 @@ pub mod render;
 mod state;
 #[cfg(test)]
 mod tests;
+pub mod zipkin;
 
 pub use counters::{ApiCounters, RouteCount};
 pub use state::{ApiLimits, ApiState, BuildInfo, MetricsPage, Readiness, asker};
@@ -40,6 +44,8 @@ pub fn routes(state: ApiState) -> Router {
         .and(NotForContentType::const_new("application/x-ndjson"))
         .and(NotForContentType::const_new(render::ipc::ARROW_STREAM));
     native::routes()
+        .merge(jaeger::routes::routes())
+        .merge(zipkin::routes::routes())
         .method_not_allowed_fallback(edge::wrong_method)
         .layer(from_fn_with_state(state.clone(), edge::surround))
         .layer(

@@ -4,4 +4,5 @@ mod demo;
 mod rust_sdk;
 mod sdk;
 mod survives;
+mod tracing_clients;
 mod trainticket;

@@ -1,12 +1,15 @@
 //! Requests through the router, over a real store and engine in a temporary folder.
 
+mod jaeger;
 mod logs;
 mod metrics;
 mod names;
 mod openapi;
 mod server;
+mod shared;
 mod sql;
 mod traces;
+mod zipkin;
 
 use std::sync::Arc;
 use std::time::Duration;

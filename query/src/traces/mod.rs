@@ -3,10 +3,14 @@
 //! A trace belongs to the page of its newest matched span; pages are ordered by that span's start,
 //! newest first, then by trace id.
 
+mod calls;
 pub(crate) mod cursor;
 mod lookup;
+mod names;
+mod rates;
 mod search;
 pub(crate) mod summary;
+mod tags;
 
 use throughline_model::TraceId;
 use throughline_model::predicate::Predicate;
@@ -14,6 +18,10 @@ use throughline_model::span::Span;
 use throughline_model::time::TimeRange;
 
 use crate::QueryStatsSnapshot;
+pub use calls::ServiceCalls;
+pub use names::{Operation, Operations};
+pub use rates::{RATE_POINTS_MAX, RatePoint, RateQuery, RateSeries};
+pub use tags::{FieldTest, SpanTest, TagCondition, TagTest};
 
 /// `SpanStatus` as a search names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +43,10 @@ pub struct TraceSearch {
     pub operations: Vec<String>,
     /// Further conditions, all of which the span meets.
     pub filters: Vec<Predicate>,
+    /// Conditions on attributes wherever they stand, all of which the span meets.
+    pub tags: Vec<TagCondition>,
+    /// A test that the span passes, of spans that meet everything else.
+    pub test: Option<SpanTest>,
     /// The span lasts at least this long.
     pub min_duration_ns: Option<i64>,
     /// The span lasts at most this long.
@@ -82,6 +94,8 @@ pub struct TraceSummary {
     pub span_count: u64,
     /// Spans with status ERROR.
     pub error_count: u64,
+    /// Spans whose parent is not stored.
+    pub orphan_count: u64,
     /// Spans that meet the search.
     pub matched_spans: u64,
     /// By service, most spans first.

@@ -1,7 +1,8 @@
 //! Trace search, newest first, page by page.
 //!
 //! ```text
-//! scan newest first (trace id and start of matching spans) → groups of equal start → candidates
+//! scan newest first (trace id and start of matching spans; rows that do not meet tags are dropped
+//!   here) → groups of equal start → candidates
 //!   → count the matching spans of the candidates → drop those whose newest one is on a page before
 //!   → read the spans of each → summaries
 //! ```
@@ -18,10 +19,11 @@ use throughline_model::predicate::{Op, Operand, Predicate, Target};
 use throughline_model::schema::col;
 use throughline_model::time::TimeRange;
 use throughline_storage::View;
-use throughline_storage::scan::{self, ScanColumn, ScanContext, ScanOrder, ScanRequest};
+use throughline_storage::scan::{self, ScanContext, ScanOrder, ScanRequest};
 
 use super::cursor::Place;
 use super::summary::{self, Summary};
+use super::tags::Beyond;
 use super::{TRACES_PAGE_MAX, TracePage, TraceSearch, TraceSummary};
 use crate::{Engine, Error, QueryContext, Result};
 
@@ -43,6 +45,7 @@ impl Engine {
             view: &admitted.view,
             scan: &budget.scan,
             predicates: predicates(search),
+            beyond: Beyond { tags: search.tags.clone(), test: search.test.clone() },
             time: search.time.unwrap_or(TimeRange::ALL),
             after,
         };
@@ -103,6 +106,7 @@ struct Walk<'a> {
     view: &'a Arc<View>,
     scan: &'a ScanContext,
     predicates: Vec<Predicate>,
+    beyond: Beyond,
     time: TimeRange,
     after: Option<Place>,
 }
@@ -152,11 +156,11 @@ impl Walk<'_> {
             predicates.push(column(col::START_TIME, Op::Le(Operand::Int(after.start_ns))));
             time.end_ns = time.end_ns.min(after.start_ns.saturating_add(1));
         }
-        let after = self.after;
+        let (after, beyond) = (self.after, self.beyond.clone());
         let request = self.request(predicates, time, ScanOrder::NewestFirst);
         scan::scan_spans(self.view.clone(), request, self.scan.clone())
             .map(move |batch| {
-                let mut places = places(&batch?)?;
+                let mut places = places(&beyond.retain(batch?)?)?;
                 places.retain(|place| after.is_none_or(|after| place.is_after(&after)));
                 Ok(places)
             })
@@ -169,8 +173,8 @@ impl Walk<'_> {
         time: TimeRange,
         order: ScanOrder,
     ) -> ScanRequest {
-        let columns = [col::TRACE_ID, col::START_TIME].map(|n| ScanColumn::Fixed(n.to_owned()));
-        ScanRequest { columns: columns.to_vec(), predicates, time, order, limit: None }
+        let columns = self.beyond.columns();
+        ScanRequest { columns, predicates, time, order, limit: None }
     }
 
     // Everything that matches in these traces, on whatever page.
@@ -182,7 +186,7 @@ impl Walk<'_> {
         let mut rows = scan::scan_spans(self.view.clone(), request, self.scan.clone());
         let mut matched = HashMap::<TraceId, Matched>::new();
         while let Some(batch) = rows.try_next().await? {
-            for place in places(&batch)? {
+            for place in places(&self.beyond.retain(batch)?)? {
                 let first = Matched { newest_ns: place.start_ns, spans: 0 };
                 let all = matched.entry(place.trace_id).or_insert(first);
                 all.newest_ns = all.newest_ns.max(place.start_ns);

@@ -1,6 +1,6 @@
 //! A trace in a list, out of a few columns of its spans.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{Int32Type, Int64Type, TimestampNanosecondType};
@@ -38,6 +38,9 @@ pub(crate) struct Summary {
     spans: u64,
     errors: u64,
     services: HashMap<String, (u64, u64)>,
+    ids: HashSet<[u8; 8]>,
+    // Parents named, each as often as it is.
+    parents: Vec<[u8; 8]>,
 }
 
 // A root comes before others, an earlier span before a later one.
@@ -84,6 +87,10 @@ impl Summary {
                 service: service.to_owned(),
                 operation: dict_str(names.as_ref(), row).to_owned(),
             };
+            self.ids.extend(id(ids.value(row)));
+            if parents.is_valid(row) {
+                self.parents.extend(id(parents.as_fixed_size_binary().value(row)));
+            }
             if self.head.as_ref().is_none_or(|best| head < *best) {
                 self.head = Some(head);
             }
@@ -113,6 +120,7 @@ impl Summary {
             duration_ns: facts.duration_ns,
             span_count: facts.spans,
             error_count: facts.errors,
+            orphan_count: facts.orphans,
             matched_spans,
             services,
         }
@@ -125,6 +133,8 @@ impl Summary {
             |(name, (span_count, error_count))| ServiceCount { name, span_count, error_count };
         let mut services = self.services.into_iter().map(count).collect::<Vec<_>>();
         services.sort_by(|a, b| (b.span_count, &a.name).cmp(&(a.span_count, &b.name)));
+        let orphans = self.parents.iter().filter(|parent| !self.ids.contains(*parent));
+        let orphan_count = orphans.count() as u64;
         let has_root = self.head.as_ref().is_some_and(|head| !head.has_parent);
         let (root_service, root_operation) =
             self.head.map(|head| (head.service, head.operation)).unwrap_or_default();
@@ -137,8 +147,13 @@ impl Summary {
             duration_ns: self.end_ns.saturating_sub(start_time_ns),
             span_count: self.spans,
             error_count: self.errors,
+            orphan_count,
             matched_spans,
             services,
         }
     }
+}
+
+fn id(bytes: &[u8]) -> Option<[u8; 8]> {
+    bytes.try_into().ok()
 }

@@ -93,6 +93,7 @@ pub fn trace_search(params: &Params, now_ns: i64) -> Result<TraceSearch> {
         time: params.range(now_ns)?,
         limit: params.limit(LIMIT_DEFAULT, TRACES_PAGE_MAX)?,
         cursor: params.one("cursor")?.map(str::to_owned),
+        ..TraceSearch::default()
     })
 }
 
