@@ -27,6 +27,10 @@ pub(crate) enum Part {
     TraceRows(u32),
     /// The span ids of a slab.
     SpanIds(u32),
+    /// Exceptions by group.
+    Exceptions,
+    /// When versions were seen.
+    Versions,
 }
 
 type Shared = Arc<dyn Any + Send + Sync>;

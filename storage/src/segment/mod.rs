@@ -8,11 +8,14 @@
 //! - `gather`: rows of many batches into columns; `spans`, `logs`: in which order
 //! - `dictionary`: values as numbers; `chunk`: a column of numbers in pages; `hybrid`: their packing
 //! - `writer`: row groups, footer, index; `index`: what is known without reading rows
+//! - `facts`: what is derived from rows beside them: `exceptions` by group, `versions` by service
 //! - `open`: footer, index and columns of a segment; `pages`: their bytes; `rows`: file columns back to item columns
 //! - `soundness`: whether its bytes are still what was written
 mod attributes;
 mod chunk;
 mod dictionary;
+pub(crate) mod exceptions;
+pub(crate) mod facts;
 mod gather;
 mod hybrid;
 pub(crate) mod index;
@@ -26,6 +29,7 @@ pub(crate) mod soundness;
 mod spans;
 #[cfg(test)]
 pub(crate) mod tests;
+pub(crate) mod versions;
 mod writer;
 
 use serde::{Deserialize, Serialize};
@@ -35,11 +39,16 @@ use ulid::Ulid;
 
 use crate::io::SegmentSink;
 
+pub use exceptions::{
+    ExceptionCounts, ExceptionGroup, ExceptionOrigin, ExceptionSample, ExceptionSource,
+    ExceptionText, Exceptions, SAMPLES_MAX, Users,
+};
 pub use layout::{Layout, SpanOrder};
 pub use logs::write_logs;
 pub use merge::{merge, merge_with};
 pub use open::Segment;
 pub use spans::{write_spans, write_spans_with};
+pub use versions::{Run, Versions};
 
 /// Rows of log records by minute (since the epoch), service and severity number.
 pub type LogCounts = std::collections::BTreeMap<(i64, String, i32), u64>;

@@ -15,6 +15,7 @@ use throughline_model::schema::col;
 use throughline_model::{Signal, TraceId};
 
 use super::attributes::{AttributeCounts, Routed, route};
+use super::facts;
 use super::gather::{Gather, RowRef, Unified, dictionary_keys};
 use super::index::summary::RowGroupSummary;
 use super::index::traces::TraceEntry;
@@ -62,6 +63,7 @@ pub fn write_spans_with(
         slab.write(&mut writer, routed)?;
     }
     writer.index.traces = plan.entries;
+    facts::of_batches(&mut writer.index, Signal::Traces, batches)?;
     writer.finish()
 }
 
@@ -153,7 +155,7 @@ fn local_traces(batches: &[RecordBatch], slab_rows: usize) -> Result<(Vec<u32>, 
     Ok((row_traces, traces))
 }
 
-pub(super) fn column<'b>(batch: &'b RecordBatch, name: &str) -> Result<&'b ArrayRef> {
+pub(crate) fn column<'b>(batch: &'b RecordBatch, name: &str) -> Result<&'b ArrayRef> {
     batch
         .column_by_name(name)
         .ok_or_else(|| Error::invalid(format!("a batch has no column '{name}'")))

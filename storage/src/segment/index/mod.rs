@@ -7,10 +7,13 @@
 //!             (see `traces`) | 5 filters: (0 | 1 filter)* by row group, then column
 //!             | 6 counts of log records: zstd of (varint minute, varint service, varint severity,
 //!             varint rows)* after varint services, (len, name)*
+//!             | 9 exceptions (see `segment::exceptions`) | 10 versions (see `segment::versions`)
 //! ```
-//! A reader skips sections that it does not know. The file's crc32c is in the catalog.
+//! A reader skips sections that it does not know; 9 and 10 are read alone (see `section`). The file's
+//! crc32c is in the catalog.
 
 pub(crate) mod filter;
+pub(crate) mod section;
 pub(crate) mod summary;
 pub(crate) mod traces;
 
@@ -23,6 +26,8 @@ use self::filter::Filter;
 use self::summary::Summary;
 use self::traces::{TraceEntry, TraceTable};
 use super::LogCounts;
+use super::exceptions::{self, Exceptions};
+use super::versions::Versions;
 use crate::{Error, Result};
 
 const MAGIC: [u8; 4] = *b"TLIX";
@@ -35,6 +40,8 @@ const TRACE_ORDER: u32 = 3;
 const TRACE_COUNTS: u32 = 4;
 const FILTERS: u32 = 5;
 const LOG_COUNTS: u32 = 6;
+pub(crate) const EXCEPTIONS: u32 = 9;
+pub(crate) const VERSIONS: u32 = 10;
 
 /// An index, read.
 #[derive(Debug)]
@@ -53,6 +60,8 @@ pub(crate) struct IndexBuilder {
     pub traces: Vec<TraceEntry>,
     pub filters: Vec<Option<Filter>>,
     pub log_counts: LogCounts,
+    pub exceptions: Exceptions,
+    pub versions: Versions,
 }
 
 impl IndexBuilder {
@@ -78,6 +87,8 @@ impl IndexBuilder {
             (TRACE_COUNTS, counts),
             (FILTERS, filters),
             (LOG_COUNTS, encode_log_counts(&self.log_counts)?),
+            (EXCEPTIONS, exceptions::write(&self.exceptions)?),
+            (VERSIONS, self.versions.write()?),
         ];
         let mut out = Vec::new();
         out.extend_from_slice(&MAGIC);
