@@ -3,10 +3,12 @@
 //! - [`items`]: `spans` and `logs`, and `span_events` and `span_links` out of [`explode`]d spans
 //! - [`metric_tables`]: `series`, `samples`, `metrics`, `histograms`, `exemplars`
 //! - [`traces`]: one row a trace, a view of `spans`
+//! - [`exceptions`]: one row an exception, a view of `span_events` and `logs`
 //!
 //! A table is registered in [`all`], its name in [`NAMES`].
 
 pub(crate) mod columns;
+mod exceptions;
 mod exec;
 mod explode;
 mod items;
@@ -28,6 +30,7 @@ pub(crate) const NAMES: &[&str] = &[
     "span_links",
     "logs",
     "traces",
+    "exceptions",
     "series",
     "samples",
     "metrics",
@@ -49,5 +52,5 @@ pub(crate) fn all(query: &Arc<Query>) -> Vec<(&'static str, Arc<dyn TableProvide
 
 /// Tables that are views of others: name and SQL.
 pub(crate) fn views() -> Vec<(&'static str, &'static str)> {
-    vec![("traces", traces::SQL)]
+    vec![("traces", traces::SQL), ("exceptions", exceptions::SQL)]
 }
