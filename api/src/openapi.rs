@@ -4,7 +4,7 @@ use axum::Json;
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 
-use crate::native::{catalog, logs, metrics, sql, status, traces};
+use crate::native::{catalog, changes, exceptions, logs, metrics, sql, status, traces};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -19,6 +19,8 @@ use crate::native::{catalog, logs, metrics, sql, status, traces};
         (name = "traces", description = "Traces: search, one by its id, its log records"),
         (name = "logs", description = "Log search"),
         (name = "metrics", description = "Metrics, their series and points"),
+        (name = "exceptions", description = "Exceptions by group, and what is decided about them"),
+        (name = "changes", description = "Deployments and other changes"),
         (name = "names", description = "Services, operations and attributes, for completion"),
         (name = "server", description = "The server about itself"),
     ),
@@ -36,6 +38,11 @@ use crate::native::{catalog, logs, metrics, sql, status, traces};
         catalog::routes::operations,
         catalog::routes::attribute_names,
         catalog::routes::attribute_values,
+        exceptions::routes::list,
+        exceptions::routes::one,
+        exceptions::routes::change_state,
+        changes::routes::list,
+        changes::routes::post,
         status::routes::status,
         status::routes::metrics,
         status::routes::healthy,
