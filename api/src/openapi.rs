@@ -4,7 +4,7 @@ use axum::Json;
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 
-use crate::native::{catalog, logs, metrics, services, sql, status, traces};
+use crate::native::{catalog, changes, exceptions, logs, metrics, services, sql, status, traces};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -20,6 +20,8 @@ use crate::native::{catalog, logs, metrics, services, sql, status, traces};
         (name = "logs", description = "Log search"),
         (name = "metrics", description = "Metrics, their series and points"),
         (name = "services", description = "The service map; rate, errors and durations"),
+        (name = "exceptions", description = "Exceptions by group, and what is decided about them"),
+        (name = "changes", description = "Deployments and other changes"),
         (name = "names", description = "Services, operations and attributes, for completion"),
         (name = "server", description = "The server about itself"),
     ),
@@ -39,6 +41,11 @@ use crate::native::{catalog, logs, metrics, services, sql, status, traces};
         catalog::routes::operations,
         catalog::routes::attribute_names,
         catalog::routes::attribute_values,
+        exceptions::routes::list,
+        exceptions::routes::one,
+        exceptions::routes::change_state,
+        changes::routes::list,
+        changes::routes::post,
         status::routes::status,
         status::routes::metrics,
         status::routes::healthy,

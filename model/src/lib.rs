@@ -7,6 +7,7 @@
 //! - [`schema`]: every Arrow schema and column name, once
 //! - [`dict`], [`columns`]: columns under construction
 //! - [`span`], [`log_record`], [`metric`]: batch builders and row views
+//! - [`exception`]: which exceptions are the same
 //! - [`exponential`]: buckets of distributions
 //! - [`predicate`]: conditions that `query` pushes down and `storage` evaluates
 pub mod attrs;
@@ -15,6 +16,7 @@ pub mod codec;
 pub mod columns;
 pub mod dict;
 mod error;
+pub mod exception;
 pub mod exponential;
 pub mod ids;
 pub mod log_record;

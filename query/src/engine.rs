@@ -88,6 +88,10 @@ impl Engine {
         Ok(Admitted { view: self.0.store.view(), budget, _running: running, _present: present })
     }
 
+    pub(crate) fn store(&self) -> &Store {
+        &self.0.store
+    }
+
     pub(crate) fn clock(&self) -> &dyn Clock {
         &*self.0.clock
     }

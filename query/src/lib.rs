@@ -10,12 +10,16 @@
 //! - [`metrics`]: metric names, series, raw points, exemplars
 //! - [`services`]: the service map, and rate, errors and durations of operations
 //! - [`traceql`]: spans and traces by TraceQL
+//! - [`exceptions`]: exceptions by group, and what was decided about them
+//! - [`changes`]: deployments and other changes
 //! - [`complete`]: services, operations, attribute names and values
 
+pub mod changes;
 pub mod complete;
 mod context;
 mod engine;
 mod error;
+pub mod exceptions;
 pub mod logs;
 pub mod metrics;
 pub mod services;

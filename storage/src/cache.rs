@@ -29,6 +29,10 @@ pub(crate) enum Part {
     SpanIds(u32),
     /// What the numbers of the rollup mean.
     RollupKeys,
+    /// Exceptions by group.
+    Exceptions,
+    /// When versions were seen.
+    Versions,
 }
 
 type Shared = Arc<dyn Any + Send + Sync>;

@@ -29,6 +29,9 @@ mod view;
 pub mod wal;
 
 pub use cache::Cache;
+pub use catalog::notes::{
+    CHANGES_MAX, ChangesAsked, Decision, ExceptionState, PostedChange, PostedKind, STATES_MAX,
+};
 pub use dedup::{Claim, Ticket};
 pub use error::{Error, ErrorKind, Result};
 pub use head::{HeadBatch, HeadSlice, Heads};

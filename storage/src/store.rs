@@ -10,12 +10,14 @@ use std::time::Duration;
 
 use throughline_model::Signal;
 use throughline_model::batch::Decoded;
+use throughline_model::exception::Fingerprint;
 use throughline_model::time::Clock;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use ulid::Ulid;
 
+use crate::catalog::notes::{ChangesAsked, ExceptionState, PostedChange};
 use crate::core::Core;
 use crate::dedup::{Claim, Ticket};
 use crate::options::StoreOptions;
@@ -140,6 +142,37 @@ impl Store {
     /// its files are kept aside, and `true` is returned; an undamaged one stays.
     pub async fn quarantine(&self, id: Ulid, why: &str) -> Result<bool> {
         self.inner.core.quarantine_if_bad(id, why).await
+    }
+
+    /// The states of all groups of exceptions that have one.
+    pub async fn exception_states(&self) -> Result<Vec<ExceptionState>> {
+        self.inner.core.catalog.exception_states().await
+    }
+
+    /// Keeps what was decided about a group of exceptions. Durable when this returns `Ok`.
+    pub async fn put_exception_state(&self, state: &ExceptionState) -> Result<()> {
+        let core = &self.inner.core;
+        core.check_writable()?;
+        core.catalog.put_exception_state(state).await
+    }
+
+    /// Forgets what was decided about a group of exceptions.
+    pub async fn remove_exception_state(&self, fingerprint: Fingerprint) -> Result<()> {
+        let core = &self.inner.core;
+        core.check_writable()?;
+        core.catalog.remove_exception_state(fingerprint).await
+    }
+
+    /// Keeps a change that was posted; returns its number. Durable when this returns `Ok`.
+    pub async fn add_change(&self, change: &PostedChange) -> Result<u64> {
+        let core = &self.inner.core;
+        core.check_writable()?;
+        core.catalog.add_change(change).await
+    }
+
+    /// Posted changes, the newest first.
+    pub async fn changes(&self, asked: &ChangesAsked) -> Result<Vec<PostedChange>> {
+        self.inner.core.catalog.changes(asked).await
     }
 
     /// Cancelled when the store has stopped taking writes for good; the process should then exit and

@@ -1,6 +1,7 @@
 //! The demo: an hour of a simulated shop, then live traffic through the SDK, and `throughline query`.
 
 use crate::harness::Server;
+use crate::harness::client::Client;
 use crate::harness::server::{binary, wait_until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -28,6 +29,7 @@ async fn the_demo_fills_an_hour_and_goes_on() {
     // What comes from the SDK says so: only the live fleet is a single replica of the new version.
     let live = "SELECT count(*) FROM spans WHERE start_time > now() - interval '20 seconds'";
     wait_until("live traffic flows", || async { client.count(live).await > 100 }).await;
+    exceptions_and_changes(client).await;
 
     let mut query = binary();
     query.args(["query", "SELECT count(DISTINCT service_name) AS services FROM spans"]);
@@ -44,4 +46,22 @@ async fn the_demo_fills_an_hour_and_goes_on() {
     assert!(server.stop().await, "it stops well");
     let left = std::fs::read_dir(temporary.path()).expect("a folder").count();
     assert_eq!(left, 0, "the temporary folder is removed");
+}
+
+// What fails alike is one group, and the one deployment of the past hour is one change.
+async fn exceptions_and_changes(client: &Client) {
+    let timeouts = client.json("/api/v1/exceptions?start=-2h&query=PaymentGatewayTimeout").await;
+    assert_eq!(timeouts["total"], 1, "{timeouts}");
+    let group = &timeouts["exceptions"][0];
+    assert_eq!(group["services"], serde_json::json!(["payment"]));
+    assert_eq!(group["culprit"]["function"], "shop.PaymentService.execute");
+    assert!(group["count"].as_u64() > Some(10) && group["samples"][0]["trace_id"].is_string());
+    let all = client.json("/api/v1/exceptions?start=-2h&limit=500").await;
+    let groups = all["exceptions"].as_array().expect("groups");
+    assert!((4..=100).contains(&groups.len()), "{} groups", groups.len());
+    let changes = client.json("/api/v1/changes?start=-2h").await;
+    let changes = changes["changes"].as_array().expect("changes");
+    let found = changes.iter().map(|c| (&c["kind"], &c["service_name"], &c["service_version"]));
+    let expected = serde_json::json!(["deployment", "search", "1.9.0"]);
+    assert_eq!(found.collect::<Vec<_>>(), [(&expected[0], &expected[1], &expected[2])]);
 }

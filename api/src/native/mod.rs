@@ -4,7 +4,9 @@
 pub mod accept;
 pub mod body;
 pub mod catalog;
+pub mod changes;
 pub mod duration;
+pub mod exceptions;
 pub mod filter;
 pub mod form;
 pub mod logs;
@@ -35,6 +37,8 @@ pub fn routes() -> Router<ApiState> {
         .merge(metrics::routes::routes())
         .merge(catalog::routes::routes())
         .merge(services::routes::routes())
+        .merge(exceptions::routes::routes())
+        .merge(changes::routes::routes())
         .merge(status::routes::routes())
         .route("/api/v1/openapi.json", get(document))
         .route("/api", any(unknown_path))

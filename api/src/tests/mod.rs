@@ -1,5 +1,6 @@
 //! Requests through the router, over a real store and engine in a temporary folder.
 
+mod exceptions;
 mod jaeger;
 mod logs;
 mod metrics;

@@ -7,6 +7,7 @@
 //! ```
 
 mod attribute_use;
+mod exception;
 mod ids;
 mod output;
 mod pool;

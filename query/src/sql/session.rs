@@ -21,6 +21,7 @@ use throughline_storage::View;
 use throughline_storage::scan::ScanContext;
 
 use super::attribute_use::AttributeUse;
+use super::exception::ExceptionFingerprint;
 use super::ids::{HexLiterals, IdText};
 use super::pool::QueryPool;
 use super::position::located;
@@ -141,6 +142,7 @@ fn catalogs() -> Result<Arc<dyn CatalogProviderList>> {
 fn add_functions(state: &mut SessionState) -> Result<()> {
     use datafusion::execution::FunctionRegistry;
     state.register_udf(Arc::new(IdText::udf()))?;
+    state.register_udf(Arc::new(ExceptionFingerprint::udf()))?;
     for function in AttrFunction::all() {
         state.register_udf(function)?;
     }

@@ -3,6 +3,7 @@
 
 mod cases;
 mod data;
+mod exceptions;
 mod harness;
 mod logs;
 mod metrics;

@@ -3,14 +3,17 @@
 //! A seam. Everything that is true after a crash is what the catalog says plus what the logs hold
 //! behind their checkpoints.
 
+pub(crate) mod notes;
 mod sqlite;
 #[cfg(test)]
 mod tests;
 
 use futures::future::BoxFuture;
 use throughline_model::Signal;
+use throughline_model::exception::Fingerprint;
 use ulid::Ulid;
 
+use self::notes::{ChangesAsked, ExceptionState, PostedChange};
 use crate::head::Receipt;
 use crate::segment::SegmentMeta;
 use crate::status::Quarantined;
@@ -85,6 +88,17 @@ pub(crate) trait Catalog: Send + Sync + std::fmt::Debug {
     fn load(&self) -> BoxFuture<'_, Result<CatalogState>>;
     /// Applies a change.
     fn commit<'a>(&'a self, change: &'a Change) -> BoxFuture<'a, Result<()>>;
+    /// The states of all groups of exceptions that have one.
+    fn exception_states(&self) -> BoxFuture<'_, Result<Vec<ExceptionState>>>;
+    /// Keeps a state in place of the one before; beyond a limit [`crate::ErrorKind::Limit`].
+    fn put_exception_state<'a>(&'a self, state: &'a ExceptionState) -> BoxFuture<'a, Result<()>>;
+    /// Forgets a state; one that is not there is fine.
+    fn remove_exception_state(&self, fingerprint: Fingerprint) -> BoxFuture<'_, Result<()>>;
+    /// Keeps a change under a number of its own, which is returned; those that happened longest ago
+    /// make room.
+    fn add_change<'a>(&'a self, change: &'a PostedChange) -> BoxFuture<'a, Result<u64>>;
+    /// Posted changes, the newest first.
+    fn changes<'a>(&'a self, asked: &'a ChangesAsked) -> BoxFuture<'a, Result<Vec<PostedChange>>>;
     /// Lets go of the files.
     fn close(&self) -> BoxFuture<'_, ()>;
 }

@@ -2,6 +2,8 @@
 //!
 //! Numbers that SQLite has no type for (u64, u32) are stored in its 64-bit integers bit for bit.
 
+mod notes;
+
 use std::path::Path;
 
 use futures::FutureExt;
@@ -12,8 +14,10 @@ use sqlx::sqlite::{
 };
 use sqlx::{Row, Sqlite, Transaction};
 use throughline_model::Signal;
+use throughline_model::exception::Fingerprint;
 use ulid::Ulid;
 
+use super::notes::{ChangesAsked, ExceptionState, PostedChange};
 use super::{Catalog, CatalogState, Change, Flushed, decode_receipts, encode_receipts};
 use crate::segment::SegmentMeta;
 use crate::status::Quarantined;
@@ -54,6 +58,7 @@ impl SqliteCatalog {
             .synchronous(SqliteSynchronous::Full);
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
         sqlx::raw_sql(SCHEMA).execute(&pool).await?;
+        sqlx::raw_sql(notes::SCHEMA).execute(&pool).await?;
         sqlx::query("INSERT OR IGNORE INTO meta VALUES ('schema_version', ?), ('key', ?)")
             .bind(SCHEMA_VERSION)
             .bind(new_key)
@@ -232,6 +237,26 @@ impl Catalog for SqliteCatalog {
 
     fn commit<'a>(&'a self, change: &'a Change) -> BoxFuture<'a, Result<()>> {
         self.commit_all(change).boxed()
+    }
+
+    fn exception_states(&self) -> BoxFuture<'_, Result<Vec<ExceptionState>>> {
+        notes::states(&self.pool).boxed()
+    }
+
+    fn put_exception_state<'a>(&'a self, state: &'a ExceptionState) -> BoxFuture<'a, Result<()>> {
+        notes::put_state(&self.pool, state).boxed()
+    }
+
+    fn remove_exception_state(&self, fingerprint: Fingerprint) -> BoxFuture<'_, Result<()>> {
+        notes::remove_state(&self.pool, fingerprint).boxed()
+    }
+
+    fn add_change<'a>(&'a self, change: &'a PostedChange) -> BoxFuture<'a, Result<u64>> {
+        notes::add_change(&self.pool, change).boxed()
+    }
+
+    fn changes<'a>(&'a self, asked: &'a ChangesAsked) -> BoxFuture<'a, Result<Vec<PostedChange>>> {
+        notes::changes(&self.pool, asked).boxed()
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

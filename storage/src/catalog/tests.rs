@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use throughline_model::Signal;
+use throughline_model::exception::Fingerprint;
+use throughline_model::time::TimeRange;
 use ulid::Ulid;
 
+use super::notes::{ChangesAsked, Decision, ExceptionState, PostedChange, PostedKind};
 use super::{Catalog, Change, Flushed, SqliteCatalog};
 use crate::ErrorKind;
 use crate::head::Receipt;
@@ -121,6 +124,78 @@ async fn a_change_that_does_not_fit_changes_nothing() {
             let error = catalog.commit(&change).await.expect_err("does not fit");
             assert_eq!(error.kind(), ErrorKind::Invalid, "{name}: {error}");
             assert_eq!(catalog.load().await.expect("loads"), before);
+        }
+    }
+}
+
+fn state(hash: u64, decision: Decision) -> ExceptionState {
+    let is_resolved = decision == Decision::Resolved;
+    ExceptionState {
+        fingerprint: Fingerprint { algorithm: 1, hash },
+        decision,
+        changed_at_ns: -4,
+        changed_by: "ann".into(),
+        resolved_in_version: is_resolved.then(|| "1.2".to_owned()),
+        ignored_until_ns: (!is_resolved).then_some(i64::MAX),
+        note: "it's fine; --".into(),
+    }
+}
+
+#[tokio::test]
+async fn states_of_exceptions_are_kept() {
+    for (name, open) in CATALOGS {
+        let folder = tempfile::tempdir().expect("folder");
+        let catalog = open(folder.path()).await;
+        assert_eq!(catalog.exception_states().await.expect("none"), [], "{name}");
+        let (first, second) = (state(1, Decision::Ignored), state(u64::MAX, Decision::Resolved));
+        for put in [&second, &state(1, Decision::Resolved), &first, &state(7, Decision::Ignored)] {
+            catalog.put_exception_state(put).await.expect("is kept");
+        }
+        for _ in 0..2 {
+            let gone = state(7, Decision::Ignored).fingerprint;
+            catalog.remove_exception_state(gone).await.expect("is forgotten");
+        }
+        catalog.close().await;
+        let states = open(folder.path()).await.exception_states().await.expect("loads");
+        assert_eq!(states, [first, second]);
+    }
+}
+
+#[tokio::test]
+async fn posted_changes_are_kept() {
+    for (name, open) in CATALOGS {
+        let folder = tempfile::tempdir().expect("folder");
+        let catalog = open(folder.path()).await;
+        let mut changes =
+            [(5, "shop"), (9, ""), (7, "cart"), (i64::MAX, "shop")].map(|(t, service)| {
+                PostedChange {
+                    id: 0,
+                    kind: PostedKind::FeatureFlag,
+                    time_ns: t,
+                    service: service.into(),
+                    version: "2".into(),
+                    title: "on".into(),
+                    link: "https://example.com".into(),
+                    attributes: r#"{"a":1}"#.into(),
+                }
+            });
+        for change in &mut changes {
+            change.id = catalog.add_change(change).await.expect("is kept");
+        }
+        catalog.close().await;
+        let catalog = open(folder.path()).await;
+        let range = |start_ns, end_ns| TimeRange { start_ns, end_ns };
+        for (time, service, limit, expected) in [
+            (TimeRange::ALL, None, 9, vec![3, 1, 2, 0]),
+            (TimeRange::ALL, None, 2, vec![3, 1]),
+            (range(5, 9), None, 9, vec![2, 0]),
+            (range(0, 100), Some("shop"), 9, vec![1, 0]),
+            (TimeRange::ALL, Some("nobody"), 9, vec![1]),
+        ] {
+            let asked = ChangesAsked { time, service: service.map(str::to_owned), limit };
+            let found = catalog.changes(&asked).await.expect("reads");
+            let expected = expected.into_iter().map(|i: usize| changes[i].clone());
+            assert_eq!(found, expected.collect::<Vec<_>>(), "{name}: {asked:?}");
         }
     }
 }

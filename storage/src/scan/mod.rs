@@ -4,6 +4,7 @@
 //! rows are already filtered, so that it cannot tell where a row came from.
 
 pub(crate) mod evaluate;
+mod facts;
 mod group;
 mod head;
 mod keys;
@@ -30,6 +31,7 @@ use throughline_model::{Signal, TraceId};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use facts::{fold_exceptions, fold_versions};
 pub use keys::{AttributeKeys, attribute_keys};
 pub use run::{ScanStream, scan_tier};
 pub use trace::read_trace;

@@ -14,6 +14,7 @@ use throughline_model::time::MINUTE_NS;
 use throughline_model::{Signal, TraceId};
 
 use super::attributes::{AttributeCounts, Routed, route};
+use super::facts;
 use super::gather::{Gather, RowRef, Unified, dictionary_keys};
 use super::index::summary::RowGroupSummary;
 use super::index::traces::TraceEntry;
@@ -49,6 +50,7 @@ pub fn write_logs(
         write_rows(&mut writer, &gather, routed, &traces)?;
     }
     writer.index.traces = traces.entries;
+    facts::of_batches(&mut writer.index, Signal::Logs, batches)?;
     writer.finish()
 }
 

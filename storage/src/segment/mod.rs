@@ -9,12 +9,15 @@
 //! - `dictionary`: values as numbers; `chunk`: a column of numbers in pages; `hybrid`: their packing
 //! - `writer`: row groups, footer, index; `index`: what is known without reading rows
 //! - `trace_facts`: what a list shows of each trace, for the index
+//! - `facts`: what is derived from rows beside them: `exceptions` by group, `versions` by service
 //! - `open`: footer, index and columns of a segment; `pages`: their bytes; `rows`: file columns back to item columns
 //! - `rollup`: rates, errors, durations and the service map, counted when spans are written
 //! - `soundness`: whether its bytes are still what was written
 mod attributes;
 mod chunk;
 mod dictionary;
+pub(crate) mod exceptions;
+pub(crate) mod facts;
 pub(crate) mod gather;
 mod hybrid;
 pub(crate) mod index;
@@ -30,6 +33,7 @@ pub(crate) mod spans;
 #[cfg(test)]
 pub(crate) mod tests;
 mod trace_facts;
+pub(crate) mod versions;
 mod writer;
 
 use serde::{Deserialize, Serialize};
@@ -39,12 +43,17 @@ use ulid::Ulid;
 
 use crate::io::SegmentSink;
 
+pub use exceptions::{
+    ExceptionCounts, ExceptionGroup, ExceptionOrigin, ExceptionSample, ExceptionSource,
+    ExceptionText, Exceptions, SAMPLES_MAX, Users,
+};
 pub use index::facts::TraceFacts;
 pub use layout::{Layout, SpanOrder};
 pub use logs::write_logs;
 pub use merge::{merge, merge_with};
 pub use open::Segment;
 pub use spans::{write_spans, write_spans_with};
+pub use versions::{Run, Versions};
 
 /// Rows of log records by minute (since the epoch), service and severity number.
 pub type LogCounts = std::collections::BTreeMap<(i64, String, i32), u64>;

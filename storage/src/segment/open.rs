@@ -34,8 +34,8 @@ use crate::{Error, Result};
 pub struct Segment {
     /// The catalog row.
     pub meta: SegmentMeta,
-    store: Arc<SegmentStore>,
-    cache: Arc<Cache>,
+    pub(super) store: Arc<SegmentStore>,
+    pub(super) cache: Arc<Cache>,
     suspicion: Suspicion,
 }
 

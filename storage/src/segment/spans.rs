@@ -16,6 +16,7 @@ use throughline_model::time::TimeRange;
 use throughline_model::{Signal, TraceId};
 
 use super::attributes::{AttributeCounts, Routed, route};
+use super::facts;
 use super::gather::{Gather, RowRef, Unified, dictionary_keys};
 use super::index::summary::RowGroupSummary;
 use super::index::traces::TraceEntry;
@@ -66,6 +67,7 @@ pub fn write_spans_with(
         slab.write(&mut writer, routed)?;
     }
     writer.index.traces = plan.entries;
+    facts::of_batches(&mut writer.index, Signal::Traces, batches)?;
     writer.finish()
 }
 

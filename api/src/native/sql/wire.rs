@@ -9,8 +9,8 @@ use super::super::stats::Stats;
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SqlRequest {
-    /// One reading statement. Tables: spans, span_events, span_links, traces, logs, series, samples,
-    /// metrics, histograms, exemplars, service_edges.
+    /// One reading statement. Tables: spans, span_events, span_links, traces, exceptions, logs, series,
+    /// samples, metrics, histograms, exemplars, service_edges.
     #[schema(
         example = "SELECT service_name, count(*) AS spans FROM spans GROUP BY 1 ORDER BY 2 DESC"
     )]

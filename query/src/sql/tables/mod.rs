@@ -4,10 +4,12 @@
 //! - [`metric_tables`]: `series`, `samples`, `metrics`, `histograms`, `exemplars`
 //! - [`rollup_tables`]: `service_edges`, `operations`
 //! - [`traces`]: one row a trace, a view of `spans`
+//! - [`exceptions`]: one row an exception, a view of `span_events` and `logs`
 //!
 //! A table is registered in [`all`], its name in [`NAMES`].
 
 pub(crate) mod columns;
+mod exceptions;
 mod exec;
 mod explode;
 mod items;
@@ -31,6 +33,7 @@ pub(crate) const NAMES: &[&str] = &[
     "span_links",
     "logs",
     "traces",
+    "exceptions",
     "series",
     "samples",
     "metrics",
@@ -55,5 +58,5 @@ pub(crate) fn all(query: &Arc<Query>) -> Vec<(&'static str, Arc<dyn TableProvide
 
 /// Tables that are views of others: name and SQL.
 pub(crate) fn views() -> Vec<(&'static str, &'static str)> {
-    vec![("traces", traces::SQL)]
+    vec![("traces", traces::SQL), ("exceptions", exceptions::SQL)]
 }

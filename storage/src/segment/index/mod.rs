@@ -9,11 +9,14 @@
 //!             | 6 counts of log records: zstd of (varint minute, varint service, varint severity,
 //!             varint rows)* after varint services, (len, name)*
 //!             | behind the head: 7 keys, 8 rows of the rollup (see `rollup::section`)
+//!             | 9 exceptions (see `segment::exceptions`) | 10 versions (see `segment::versions`)
 //! ```
-//! A reader skips sections that it does not know. The file's crc32c is in the catalog.
+//! A reader skips sections that it does not know; 9 and 10 are read alone (see `section`). The file's
+//! crc32c is in the catalog.
 
 pub mod facts;
 pub(crate) mod filter;
+pub(crate) mod section;
 pub(crate) mod summary;
 pub(crate) mod traces;
 
@@ -28,7 +31,9 @@ use self::filter::Filter;
 use self::summary::Summary;
 use self::traces::{TraceEntry, TraceTable};
 use super::LogCounts;
+use super::exceptions::{self, Exceptions};
 use super::rollup::section::RollupBuilder;
+use super::versions::Versions;
 use crate::{Error, Result};
 
 const MAGIC: [u8; 4] = *b"TLIX";
@@ -45,10 +50,12 @@ const ROLLUP_KEYS: u32 = 7;
 const ROLLUP_ROWS: u32 = 8;
 /// Sections in the head, and behind it.
 const HEAD_SECTIONS: usize = 6;
-const SECTIONS: usize = 8;
+const SECTIONS: usize = 10;
 
 /// The first bytes of the file, which say how long the head is.
 pub(crate) const PREFIX_BYTES: u64 = 20;
+pub(crate) const EXCEPTIONS: u32 = 9;
+pub(crate) const VERSIONS: u32 = 10;
 
 /// An index, read.
 #[derive(Debug)]
@@ -73,6 +80,8 @@ pub(crate) struct IndexBuilder {
     pub filters: Vec<Option<Filter>>,
     pub log_counts: LogCounts,
     pub rollup: RollupBuilder,
+    pub exceptions: Exceptions,
+    pub versions: Versions,
 }
 
 impl IndexBuilder {
@@ -101,6 +110,8 @@ impl IndexBuilder {
             (LOG_COUNTS, encode_log_counts(&self.log_counts)?),
             (ROLLUP_KEYS, rollup_keys),
             (ROLLUP_ROWS, rollup_rows),
+            (EXCEPTIONS, exceptions::write(&self.exceptions)?),
+            (VERSIONS, self.versions.write()?),
         ];
         let mut out = Vec::new();
         out.extend_from_slice(&MAGIC);
@@ -169,7 +180,7 @@ impl Index {
                 *place = offset..end;
             }
         }
-        let [_, summary, ids, order, counts, filters, log_counts, rollup_keys, rollup_rows] =
+        let [_, summary, ids, order, counts, filters, log_counts, rollup_keys, rollup_rows, ..] =
             places;
         let section = |place: Range<u64>| head.slice(place.start as usize..place.end as usize);
         let summary = Summary::read(&section(summary))?;

@@ -10,6 +10,7 @@ use throughline_model::{Signal, TraceId};
 
 use super::attributes::{InputAttributes, route_columns};
 use super::{Input, READ_ROWS, ROW_GROUP_RAW_BYTES_MAX, ROW_GROUP_ROWS_MIN, attribute_counts};
+use crate::segment::facts;
 use crate::segment::gather::{Gather, RowRef};
 use crate::segment::index::traces::TraceEntry;
 use crate::segment::layout::Layout;
@@ -63,6 +64,7 @@ pub(super) fn merge_logs(
         group.write(&mut writer, &mut cursors, &traces, layout.slab_rows)?;
     }
     writer.index.traces = traces.entries;
+    facts::of_segments(&mut writer.index, inputs.iter().map(|input| &input.segment))?;
     writer.finish()
 }
 

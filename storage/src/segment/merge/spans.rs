@@ -16,6 +16,7 @@ use throughline_model::{Signal, TraceId};
 use super::attributes::{InputAttributes, route_columns};
 use super::{Input, READ_ROWS, attribute_counts};
 use crate::Result;
+use crate::segment::facts;
 use crate::segment::gather::RowRef;
 use crate::segment::index::traces::TraceEntry;
 use crate::segment::layout::{Layout, TRACE};
@@ -71,6 +72,7 @@ pub(super) fn merge_spans(
         slab.write(&mut writer, routed)?;
     }
     writer.index.traces = plan.entries;
+    facts::of_segments(&mut writer.index, inputs.iter().map(|input| &input.segment))?;
     writer.finish()
 }
 

@@ -2,6 +2,7 @@
 
 mod chunks;
 mod data;
+mod facts;
 mod round_trip;
 mod unusual;
 
