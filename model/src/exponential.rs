@@ -9,24 +9,48 @@ use std::collections::BTreeMap;
 /// Buckets to a power of two.
 pub const BUCKETS_PER_OCTAVE: i32 = 16;
 
-/// The bucket of a positive value.
+/// The bucket of a positive, finite value.
 ///
 /// Exact at powers of two: 8 is the last value of its bucket, not the first of the next.
 pub fn bucket(value: f64) -> i32 {
-    let mut bucket = (value.log2() * f64::from(BUCKETS_PER_OCTAVE)).ceil() as i32 - 1;
-    // The logarithm may be off by its last bit; the bounds decide.
-    if value > upper_bound(bucket) {
-        bucket += 1;
-    } else if value <= upper_bound(bucket - 1) {
-        bucket -= 1;
-    }
-    bucket
+    let bits = value.max(f64::MIN_POSITIVE).to_bits();
+    let octave = (bits >> MANTISSA_BITS) as i32 - EXPONENT_BIAS;
+    let mantissa = bits & ((1 << MANTISSA_BITS) - 1);
+    let above = BOUNDS.iter().filter(|bound| mantissa > **bound).count() as i32;
+    octave * BUCKETS_PER_OCTAVE + above - 1
 }
 
 /// The largest value of a bucket.
 pub fn upper_bound(bucket: i32) -> f64 {
-    (f64::from(bucket + 1) / f64::from(BUCKETS_PER_OCTAVE)).exp2()
+    let (octave, part) =
+        ((bucket + 1).div_euclid(BUCKETS_PER_OCTAVE), (bucket + 1).rem_euclid(BUCKETS_PER_OCTAVE));
+    let one = (EXPONENT_BIAS as u64) << MANTISSA_BITS;
+    f64::from_bits(one | BOUNDS[part as usize]) * f64::from(octave).exp2()
 }
+
+const MANTISSA_BITS: u32 = 52;
+const EXPONENT_BIAS: i32 = 1023;
+
+/// The mantissas of `2^(i/16)`: bounds inside an octave. Written out, so that no machine's `exp2`
+/// puts a value into another bucket.
+const BOUNDS: [u64; BUCKETS_PER_OCTAVE as usize] = [
+    0x0_0000_0000_0000,
+    0x0_b558_6cf9_890f,
+    0x1_72b8_3c7d_517b,
+    0x2_387a_6e75_6238,
+    0x3_06fe_0a31_b715,
+    0x3_dea6_4c12_3422,
+    0x4_bfda_d536_2a27,
+    0x5_ab07_dd48_5429,
+    0x6_a09e_667f_3bcd,
+    0x7_a114_73eb_0187,
+    0x8_ace5_422a_a0db,
+    0x9_c491_82a3_f090,
+    0xa_e89f_995a_d3ad,
+    0xc_199b_dd85_529c,
+    0xd_5818_dcfb_a487,
+    0xe_a4af_a2a4_90da,
+];
 
 /// The power of two that bounds a bucket from above: 3 for the buckets of `(4, 8]`.
 pub fn octave(bucket: i32) -> i32 {

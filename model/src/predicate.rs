@@ -38,6 +38,8 @@ pub enum Op {
     In(Vec<Operand>),
     /// The text matches this regular expression somewhere (anchor it for a whole match).
     Matches(String),
+    /// A string, or a string in an array, matches this regular expression; no other value does.
+    StringMatches(String),
     /// The text does not match, or is absent.
     NotMatches(String),
     /// The text contains this string.
@@ -54,7 +56,8 @@ pub enum Op {
 ///
 /// `Text` compares with the text of any value (SQL's view: the integer 500 equals '500'); the other
 /// kinds compare by type: `Str` with strings only, `Int` and `Float` with any number, `Bool` with
-/// booleans. Order comparisons of `Text` and `Str` are by bytes.
+/// booleans; with them an array is compared element by element, and one that holds is enough. Order
+/// comparisons of `Text` and `Str` are by bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Operand {
     /// Text of any value.

@@ -177,6 +177,30 @@ impl<'a> ValueRef<'a> {
         })
     }
 
+    /// The elements of an array; nothing for other values.
+    pub fn elements(&self) -> impl Iterator<Item = Result<ValueRef<'a>>> {
+        let items = match self {
+            ValueRef::Nested(bytes) if bytes.first() == Some(&tag::ARRAY) => &bytes[1..],
+            _ => &[],
+        };
+        let mut reader = Reader::new(items);
+        std::iter::from_fn(move || {
+            if reader.is_empty() {
+                return None;
+            }
+            let element = reader.bytes().and_then(ValueRef::read);
+            if element.is_err() {
+                reader = Reader::new(&[]);
+            }
+            Some(element)
+        })
+    }
+
+    /// Whether this is an array.
+    pub fn is_array(&self) -> bool {
+        matches!(self, ValueRef::Nested(bytes) if bytes.first() == Some(&tag::ARRAY))
+    }
+
     /// The text that SQL and search show: numbers in decimal, bytes in base64, arrays and kvlists
     /// as JSON; `None` for the empty value.
     pub fn text(&self) -> Result<Option<Cow<'a, str>>> {

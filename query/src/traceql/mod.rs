@@ -6,13 +6,18 @@
 //! and the exact meaning of each construct: `docs/traceql.md`.
 
 pub mod ast;
+pub mod grammar;
+mod lex;
+mod parse;
+
+pub use parse::parse;
 
 use throughline_model::time::TimeRange;
 use throughline_model::value::Value;
 use throughline_model::{SpanId, TraceId};
 
-use crate::QueryStatsSnapshot;
 use crate::traces::TraceSummary;
+use crate::{Error, QueryStatsSnapshot, Result};
 
 /// A search: which traces have spansets that the query leaves.
 #[derive(Clone, Debug, Default)]

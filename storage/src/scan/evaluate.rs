@@ -45,6 +45,7 @@ enum Test {
     Compare(Operand, fn(Ordering) -> bool),
     In(Vec<Operand>),
     Matches(Regex),
+    StringMatches(Regex),
     Contains(Box<Finder<'static>>),
     Exists,
 }
@@ -65,6 +66,7 @@ impl Condition {
             Op::Ge(operand) => (compare(operand, Ordering::is_ge), false),
             Op::In(operands) => (Test::In(operands.clone()), false),
             Op::Matches(pattern) => (Test::Matches(regex(pattern)?), false),
+            Op::StringMatches(pattern) => (Test::StringMatches(regex(pattern)?), false),
             Op::NotMatches(pattern) => (Test::Matches(regex(pattern)?), true),
             Op::Contains(text) => (contains(text), false),
             Op::NotContains(text) => (contains(text), true),
@@ -84,7 +86,42 @@ impl Condition {
         if matches!(scalar, Scalar::Value(ValueRef::Empty)) {
             return Ok(self.absent());
         }
-        let met = match &self.test {
+        Ok(self.test.met(scalar)? != self.negated)
+    }
+
+    fn encoded(&self, value: &[u8]) -> Result<bool> {
+        self.value(Scalar::Value(ValueRef::read(value)?))
+    }
+}
+
+impl Test {
+    fn met(&self, scalar: Scalar<'_>) -> Result<bool> {
+        if let Scalar::Value(value) = scalar
+            && value.is_array()
+            && self.looks_at_elements()
+        {
+            for element in value.elements() {
+                if self.met_by_one(Scalar::Value(element?))? {
+                    return Ok(true);
+                }
+            }
+            return Ok(false);
+        }
+        self.met_by_one(scalar)
+    }
+
+    fn looks_at_elements(&self) -> bool {
+        let is_text = |operand: &Operand| matches!(operand, Operand::Text(_));
+        match self {
+            Test::Compare(operand, _) => !is_text(operand),
+            Test::In(operands) => !operands.iter().any(is_text),
+            Test::StringMatches(_) => true,
+            Test::Matches(_) | Test::Contains(_) | Test::Exists => false,
+        }
+    }
+
+    fn met_by_one(&self, scalar: Scalar<'_>) -> Result<bool> {
+        Ok(match self {
             Test::Exists => true,
             Test::Compare(operand, accept) => compare(scalar, operand)?.is_some_and(*accept),
             Test::In(operands) => {
@@ -95,15 +132,14 @@ impl Condition {
                 any
             }
             Test::Matches(pattern) => text(scalar)?.is_some_and(|text| pattern.is_match(&text)),
+            Test::StringMatches(pattern) => match scalar {
+                Scalar::Value(ValueRef::String(text)) => pattern.is_match(text),
+                _ => false,
+            },
             Test::Contains(finder) => {
                 text(scalar)?.is_some_and(|text| finder.find(text.as_bytes()).is_some())
             }
-        };
-        Ok(met != self.negated)
-    }
-
-    fn encoded(&self, value: &[u8]) -> Result<bool> {
-        self.value(Scalar::Value(ValueRef::read(value)?))
+        })
     }
 }
 

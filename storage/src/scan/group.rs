@@ -39,6 +39,26 @@ pub(crate) struct Left {
 }
 
 impl Left {
+    /// How many rows are left.
+    pub(crate) fn count(&self) -> usize {
+        self.rows
+    }
+
+    /// The rows that are left, of so many, ascending.
+    pub(crate) fn rows(&self, total: usize) -> Vec<u32> {
+        let Some(selection) = &self.selection else { return (0..total as u32).collect() };
+        let mut rows = Vec::with_capacity(self.rows);
+        let mut at = 0u32;
+        for selector in selection.iter() {
+            let end = at + selector.row_count as u32;
+            if !selector.skip {
+                rows.extend(at..end);
+            }
+            at = end;
+        }
+        rows
+    }
+
     fn refine(self, keep: BooleanBuffer) -> Self {
         let rows = keep.count_set_bits();
         if rows == self.rows {

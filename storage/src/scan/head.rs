@@ -26,6 +26,24 @@ pub(crate) fn scan_batch(
     stats: &ScanStats,
 ) -> Result<Option<(RecordBatch, Vec<i64>)>> {
     ScanStats::add(&stats.rows_scanned, batch.num_rows() as u64);
+    let keep = matching_rows(plan, batch)?;
+    let kept = match keep.count_set_bits() {
+        0 => return Ok(None),
+        rows if rows < batch.num_rows() => {
+            filter_record_batch(batch, &BooleanArray::new(keep, None))?
+        }
+        _ => batch.clone(),
+    };
+    if kept.num_rows() == 0 {
+        return Ok(None);
+    }
+    ScanStats::add(&stats.rows_matched, kept.num_rows() as u64);
+    let times = times(&kept, plan.time_column())?;
+    Ok(Some((project(plan.signal, &kept, &plan.columns)?, times)))
+}
+
+/// Which rows of a batch meet the plan.
+pub(crate) fn matching_rows(plan: &Plan, batch: &RecordBatch) -> Result<BooleanBuffer> {
     let mut keep: Option<BooleanBuffer> = None;
     let spans = plan.signal == Signal::Traces;
     let mut and = |more: BooleanBuffer| {
@@ -40,19 +58,7 @@ pub(crate) fn scan_batch(
     for (predicate, condition) in plan.predicates.iter().zip(&plan.conditions) {
         and(matching(batch, &predicate.target, condition)?);
     }
-    let kept = match keep {
-        Some(keep) if keep.count_set_bits() == 0 => return Ok(None),
-        Some(keep) if keep.count_set_bits() < batch.num_rows() => {
-            filter_record_batch(batch, &BooleanArray::new(keep, None))?
-        }
-        _ => batch.clone(),
-    };
-    if kept.num_rows() == 0 {
-        return Ok(None);
-    }
-    ScanStats::add(&stats.rows_matched, kept.num_rows() as u64);
-    let times = times(&kept, plan.time_column())?;
-    Ok(Some((project(plan.signal, &kept, &plan.columns)?, times)))
+    Ok(keep.unwrap_or_else(|| BooleanBuffer::new_set(batch.num_rows())))
 }
 
 fn matching(batch: &RecordBatch, target: &Target, condition: &Condition) -> Result<BooleanBuffer> {

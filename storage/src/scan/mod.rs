@@ -15,6 +15,7 @@ pub(crate) mod single;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod traces;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,6 +32,7 @@ use tokio_util::task::TaskTracker;
 pub use keys::{AttributeKeys, attribute_keys};
 pub use run::{ScanStream, scan_tier};
 pub use trace::read_trace;
+pub use traces::{NO_PARENT, Structure, TraceBatch, TraceScan, TraceScanRequest, Wanted};
 
 use crate::Result;
 use crate::view::View;

@@ -312,10 +312,10 @@ impl Job {
 }
 
 /// A segment, or one of its row groups, and the newest time that it may hold.
-struct Unit {
-    newest_ns: i64,
-    segment: Arc<Segment>,
-    group: Option<(Arc<Opened>, usize)>,
+pub(crate) struct Unit {
+    pub newest_ns: i64,
+    pub segment: Arc<Segment>,
+    pub group: Option<(Arc<Opened>, usize)>,
 }
 
 impl PartialEq for Unit {

@@ -116,6 +116,7 @@ pub(super) fn write_rows(
         max_end_ns: max_time_ns,
         first_trace: 0,
         traces: 0,
+        twins: false,
     };
     count_minutes(writer, gather, &times)?;
     let index = gather.index(col::TRACE_ID)?;

@@ -190,6 +190,7 @@ impl<'b> SortedSlab<'b> {
         let starts = gather.values::<TimestampNanosecondType>(gather.index(col::START_TIME)?);
         let durations = gather.values::<Int64Type>(gather.index(col::DURATION_NS)?);
         let ends = starts.iter().zip(&durations).map(|(at, d)| at.saturating_add((*d).max(0)));
+        let parents = Parents::find(&gather, &self.traces, &self.slab)?;
         let summary = RowGroupSummary {
             rows: self.order.len() as u32,
             min_time_ns: starts.iter().copied().min().unwrap_or_default(),
@@ -197,8 +198,8 @@ impl<'b> SortedSlab<'b> {
             max_end_ns: ends.max().unwrap_or_default(),
             first_trace: self.slab.first,
             traces: self.slab.traces,
+            twins: parents.twins,
         };
-        let parents = Parents::find(&gather, &self.traces, &self.slab)?;
         let special = HashMap::from_iter([
             (TRACE, Arc::new(UInt32Array::from(self.traces.clone())) as ArrayRef),
             (PARENT, Arc::new(UInt32Array::from(parents.places)) as ArrayRef),
@@ -242,6 +243,8 @@ fn sort(batches: &[RecordBatch], rows: &[SlabRow], order: SpanOrder) -> Result<V
 struct Parents {
     places: Vec<u32>,
     elsewhere: FixedSizeBinaryArray,
+    /// Whether two rows of a trace have one span id.
+    twins: bool,
 }
 
 /// Traces of more rows look parents up in a table.
@@ -254,13 +257,18 @@ impl Parents {
         let by_trace = RowsByTrace::new(traces, slab.first, slab.traces);
         let mut places = vec![PARENT_NONE; traces.len()];
         let mut table: HashMap<u64, u32> = HashMap::new();
+        let mut twins = false;
         for trace in 0..slab.traces {
             let rows = by_trace.rows(trace);
             table.clear();
             if rows.len() > SEARCHED_ROWS_MAX {
                 for (place, row) in rows.iter().enumerate().rev() {
-                    table.insert(spans[*row as usize].0, place as u32);
+                    twins |= table.insert(spans[*row as usize].0, place as u32).is_some();
                 }
+            } else {
+                let id = |row: &u32| spans[*row as usize].0;
+                twins = twins
+                    || (1..rows.len()).any(|at| rows[..at].iter().any(|r| id(r) == id(&rows[at])));
             }
             for row in rows {
                 let (parent, true) = parents[*row as usize] else { continue };
@@ -282,7 +290,7 @@ impl Parents {
         }
         let elsewhere =
             FixedSizeBinaryArray::try_new(8, Buffer::from_vec(bytes), Some(valid.into()))?;
-        Ok(Self { places, elsewhere })
+        Ok(Self { places, elsewhere, twins })
     }
 }
 
@@ -341,6 +349,15 @@ impl RowsByTrace {
             (Some(start), Some(end)) => &self.rows[*start as usize..*end as usize],
             _ => &[],
         }
+    }
+
+    /// For each row of the slab the trace, as many past the first.
+    pub(crate) fn trace_of_row(&self) -> Vec<u32> {
+        let mut traces = vec![0; self.rows.len()];
+        for trace in 0..self.starts.len().saturating_sub(1) as u32 {
+            self.rows(trace).iter().for_each(|row| traces[*row as usize] = trace);
+        }
+        traces
     }
 
     /// Bytes of memory.

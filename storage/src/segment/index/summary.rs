@@ -5,7 +5,7 @@
 //!              | varint columns, (len, key | kind u8 | repeats u8)*
 //!              | complete u8 | varint keys, (len, key | in rest u8 | 8 × varint count)*
 //! row group := varint rows | min, max start i64 LE | max end i64 LE | varint first trace
-//!              | varint traces
+//!              | varint traces | twins u8
 //! ```
 
 use throughline_model::codec::{Reader, put_bytes, put_varint};
@@ -31,6 +31,8 @@ pub(crate) struct RowGroupSummary {
     pub first_trace: u32,
     /// How many follow it; 0 where ordinals are not contiguous (logs).
     pub traces: u32,
+    /// Whether some trace here has two spans of one id.
+    pub twins: bool,
 }
 
 /// A key of attributes.
@@ -103,6 +105,7 @@ impl Summary {
             }
             put_varint(out, u64::from(group.first_trace));
             put_varint(out, u64::from(group.traces));
+            out.push(u8::from(group.twins));
         }
         put_varint(out, self.columns.len() as u64);
         for column in &self.columns {
@@ -130,6 +133,7 @@ impl Summary {
                     max_end_ns: i64::from_le_bytes(reader.array()?),
                     first_trace: reader.varint()? as u32,
                     traces: reader.varint()? as u32,
+                    twins: reader.array()? == [1],
                 })
             })
             .collect::<Result<Vec<_>>>()?;
