@@ -92,6 +92,11 @@ impl Engine {
         &*self.0.clock
     }
 
+    /// Workers of one query.
+    pub(crate) fn parallelism(&self) -> usize {
+        self.0.options.parallelism
+    }
+
     pub(crate) fn sessions(&self) -> &Sessions {
         &self.0.sessions
     }

@@ -8,6 +8,12 @@ pub const QUERY_CHARS_MAX: usize = 64 * 1024;
 pub const DEPTH_MAX: usize = 100;
 /// Binary operators of a query at most, which bounds the depth of the tree with [`DEPTH_MAX`].
 pub const OPERATORS_MAX: usize = 1000;
+/// Fields of a `by` or `select` at most.
+pub const FIELDS_MAX: usize = 64;
+/// Quantiles of one function at most.
+pub const QUANTILES_MAX: usize = 64;
+/// Series that `topk` and `bottomk` may keep, and values that `compare` may list.
+pub const TOP_MAX: usize = 10_000;
 
 /// An intrinsic with its spelling alone and behind a scope.
 pub type IntrinsicWords = (Intrinsic, Option<&'static str>, Option<&'static str>);
@@ -76,8 +82,33 @@ pub const SECOND_STAGES: &[&str] = &["topk", "bottomk"];
 /// Literals that are words, besides statuses and kinds.
 pub const LITERALS: &[&str] = &["true", "false", "nil", "minInt", "maxInt"];
 
+/// Hints that have a meaning here.
+pub const HINTS: &[&str] = &["exemplars", "most_recent", "sample"];
+/// Hints by which Tempo is tuned; taken, with no effect here.
+pub const TUNING_HINTS: &[&str] = &[
+    "concurrent_blocks",
+    "concurrent_jobs",
+    "dedupe_spans",
+    "job_interval",
+    "job_size",
+    "skip_optimization",
+    "skip_optimizations",
+    "time_overlap_cutoff",
+];
+/// Begins the names of Tempo's hints for debugging.
+pub const DEBUG_HINTS: &str = "debug";
+
 /// Comparisons that series and aggregates know.
 pub const COMPARISONS: &[&str] = &["=", "!=", "<", "<=", ">", ">="];
+
+/// Operators between numbers.
+pub const ARITHMETIC: &[&str] = &["+", "-", "*", "/", "%", "^"];
+
+/// Relations between spansets.
+pub const RELATIONS: &[&str] = &[
+    "&&", "||", ">", ">>", "<", "<<", "~", "!>", "!>>", "!<", "!<<", "!~", "&>", "&>>", "&<",
+    "&<<", "&~",
+];
 
 /// Binary operators between fields.
 pub const BINARY_OPS: &[BinaryOp] = &[

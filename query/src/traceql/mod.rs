@@ -6,11 +6,26 @@
 //! and the exact meaning of each construct: `docs/traceql.md`.
 
 pub mod ast;
+mod eval;
 pub mod grammar;
 mod lex;
+mod metrics;
 mod parse;
+mod plan;
+mod print;
+mod rewrite;
+mod search;
 
+pub use metrics::EXEMPLARS_MAX;
 pub use parse::parse;
+pub use search::SPANS_PER_SPANSET_MAX;
+
+/// The tree that runs.
+fn compile(text: &str) -> Result<ast::Query> {
+    let mut query = parse(text)?;
+    rewrite::rewrite(&mut query);
+    Ok(query)
+}
 
 use throughline_model::time::TimeRange;
 use throughline_model::value::Value;

@@ -6,7 +6,7 @@ use crate::{Error, Result};
 
 /// The place of a trace in the order of pages: newest matched start first, then trace id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(crate) struct Place {
     pub start_ns: i64,
     pub trace_id: TraceId,
 }

@@ -3,10 +3,10 @@
 //! A trace belongs to the page of its newest matched span; pages are ordered by that span's start,
 //! newest first, then by trace id.
 
-mod cursor;
+pub(crate) mod cursor;
 mod lookup;
 mod search;
-mod summary;
+pub(crate) mod summary;
 
 use throughline_model::TraceId;
 use throughline_model::predicate::Predicate;

@@ -23,13 +23,13 @@ const COLUMNS: [&str; 7] = [
 ];
 
 /// The columns that a summary is made of.
-pub(super) fn columns() -> Vec<ScanColumn> {
+pub(crate) fn columns() -> Vec<ScanColumn> {
     COLUMNS.map(|name| ScanColumn::Fixed(name.to_owned())).to_vec()
 }
 
 /// A summary under way.
 #[derive(Debug, Default)]
-pub(super) struct Summary {
+pub(crate) struct Summary {
     // The best span to name the trace after so far.
     head: Option<Head>,
     start_ns: Option<i64>,
@@ -50,8 +50,17 @@ struct Head {
 }
 
 impl Summary {
-    /// Adds spans.
+    /// Adds all spans of a batch.
     pub fn add(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.add_rows(batch, 0..batch.num_rows())
+    }
+
+    /// Adds some spans of a batch.
+    pub fn add_rows(
+        &mut self,
+        batch: &RecordBatch,
+        rows: impl Iterator<Item = usize>,
+    ) -> Result<()> {
         let column = |name: &str| -> Result<&ArrayRef> {
             batch
                 .column_by_name(name)
@@ -63,7 +72,7 @@ impl Summary {
         let starts = column(col::START_TIME)?.as_primitive::<TimestampNanosecondType>();
         let durations = column(col::DURATION_NS)?.as_primitive::<Int64Type>();
         let statuses = column(col::STATUS_CODE)?.as_primitive::<Int32Type>();
-        for row in 0..batch.num_rows() {
+        for row in rows {
             let start_ns = starts.value(row);
             let service = dict_str(services.as_ref(), row);
             let error = u64::from(statuses.value(row) == Status::Error as i32);

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use arrow::array::{BooleanArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;
+use arrow::compute::filter_record_batch;
 use hashbrown::HashSet;
 use throughline_model::TraceId;
 use throughline_model::predicate::{Op, Operand, Predicate, Target};
@@ -12,7 +14,7 @@ use throughline_model::time::TimeRange;
 use super::places::Places;
 use super::{SIGNAL, TraceScanRequest};
 use crate::Result;
-use crate::scan::head::matching_rows;
+use crate::scan::head::{matching_rows, project};
 use crate::scan::plan::{Guard, Plan};
 use crate::scan::{ScanOrder, ScanRequest, ScanStats, prune};
 use crate::segment::index::summary::RowGroupSummary;
@@ -67,6 +69,46 @@ impl Leaves {
         })
     }
 
+    /// The ordinals of the traces that the leaves name, if all of them name some.
+    pub(super) fn named_traces(&self, opened: &Opened) -> Result<Option<Vec<u32>>> {
+        let mut ordinals = Vec::new();
+        for leaf in &self.plans {
+            let Some(traces) = &leaf.inside.traces else { return Ok(None) };
+            for id in traces {
+                ordinals.extend(opened.index.traces.find(*id)?);
+            }
+        }
+        Ok(Some(ordinals))
+    }
+
+    /// The rows of the heads that some leaf finds.
+    pub(super) fn rows_in_heads(
+        &self,
+        places: &Places,
+        request: &TraceScanRequest,
+        guard: &Arc<Guard>,
+    ) -> Result<Vec<RecordBatch>> {
+        let mut found = Vec::new();
+        for batch in places.heads() {
+            let any = self.found_in_head(batch, guard)?;
+            if any.count_set_bits() > 0 {
+                let kept = filter_record_batch(batch, &BooleanArray::new(any, None))?;
+                found.push(project(SIGNAL, &kept, &super::gather::columns(request))?);
+            }
+        }
+        Ok(found)
+    }
+
+    fn found_in_head(&self, batch: &RecordBatch, guard: &Guard) -> Result<BooleanBuffer> {
+        guard.check()?;
+        ScanStats::add(&guard.stats.rows_scanned, batch.num_rows() as u64);
+        let mut any = BooleanBuffer::new_unset(batch.num_rows());
+        for leaf in &self.plans {
+            any = &any | &matching_rows(&leaf.cut, batch)?;
+        }
+        Ok(any)
+    }
+
     /// The traces in the heads of which some leaf finds a span.
     pub(super) fn traces_in_heads(
         &self,
@@ -75,14 +117,7 @@ impl Leaves {
     ) -> Result<Vec<TraceId>> {
         let (mut seen, mut found) = (HashSet::new(), Vec::new());
         for batch in places.heads() {
-            guard.check()?;
-            ScanStats::add(&guard.stats.rows_scanned, batch.num_rows() as u64);
-            let mut any: Option<BooleanBuffer> = None;
-            for leaf in &self.plans {
-                let rows = matching_rows(&leaf.cut, batch)?;
-                any = Some(any.map_or(rows.clone(), |any| &any | &rows));
-            }
-            let Some(any) = any else { continue };
+            let any = self.found_in_head(batch, guard)?;
             let ids = super::places::ids(batch)?;
             for row in any.set_indices() {
                 let id = TraceId::from_slice(ids.value(row))?;

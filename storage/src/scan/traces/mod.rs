@@ -18,10 +18,12 @@ mod structure;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, UInt32Array};
+use arrow::compute::take_record_batch;
 use hashbrown::HashSet;
 use parking_lot::Mutex;
 use throughline_model::predicate::Predicate;
+use throughline_model::schema::col;
 use throughline_model::time::TimeRange;
 use throughline_model::{Signal, TraceId};
 
@@ -57,8 +59,11 @@ pub struct TraceScanRequest {
     /// Whether all spans of these traces are read, or only those that a leaf finds (of a trace in
     /// several places always all).
     pub whole: bool,
-    /// Whether to say how the spans relate; needs `whole`.
+    /// Whether to say how the spans relate. Without `whole` only roots are sure.
     pub structure: bool,
+    /// Whether all rows of a trace must come in one batch. Without it (and without `whole`) a trace
+    /// that lies in several places comes in several batches, which is cheaper.
+    pub together: bool,
 }
 
 /// Traces by the leaves that find one of their spans.
@@ -83,6 +88,21 @@ pub struct TraceBatch {
     pub trace_of_row: Vec<u32>,
     /// How the rows relate, if that was asked.
     pub structure: Option<Structure>,
+}
+
+impl TraceBatch {
+    /// The spans that start in a range, which `start_time` tells, as if there were no others.
+    pub fn starting_in(&self, time: TimeRange) -> Result<TraceBatch> {
+        let starts = super::group::times(&self.rows, col::START_TIME)?;
+        let inside = |row: &u32| time.contains(starts[*row as usize]);
+        let kept = (0..starts.len() as u32).filter(inside).collect::<Vec<_>>();
+        Ok(TraceBatch {
+            rows: take_record_batch(&self.rows, &UInt32Array::from(kept.clone()))?,
+            traces: self.traces.clone(),
+            trace_of_row: kept.iter().map(|row| self.trace_of_row[*row as usize]).collect(),
+            structure: self.structure.as_ref().map(|all| all.restricted(&kept)),
+        })
+    }
 }
 
 /// A scan of traces under way. Blocks: use it off the async workers. Several threads may share it.
@@ -125,7 +145,7 @@ impl TraceScan {
             .iter()
             .map(|s| Unit { newest_ns: s.meta.max_time_ns, segment: s.clone(), group: None })
             .collect::<BinaryHeap<_>>();
-        let places = Places::new(segments, tier.heads.clone(), request.time)?;
+        let places = Places::new(segments, tier.heads.clone(), request.time, request.together)?;
         let state = Mutex::new(State { units, ..State::default() });
         Ok(Self { request, leaves, places, guard, state })
     }
@@ -145,9 +165,14 @@ impl TraceScan {
         loop {
             self.guard.check()?;
             match self.take() {
-                Step::Heads => {
+                Step::Heads if self.request.together => {
                     let touched = self.leaves.traces_in_heads(&self.places, &self.guard)?;
                     self.wait_for(touched);
+                }
+                Step::Heads => {
+                    if let Some(batch) = self.heads_apart()? {
+                        return Ok(Some(batch));
+                    }
                 }
                 Step::Gather(ids) => {
                     if let Some(batch) = self.gather(&ids)? {
@@ -211,8 +236,10 @@ impl TraceScan {
     fn open(&self, segment: &Arc<Segment>) -> Result<Vec<Unit>> {
         let opened = segment.open()?;
         let all = opened.index.summary.row_groups.iter().enumerate();
+        let named = self.leaves.named_traces(&opened)?;
         let may_match = |(number, group): &(usize, &_)| {
             prune::group_in_time(group, &self.request.time)
+                && prune::group_holds(group, named.as_deref())
                 && self.leaves.any_may_match(&opened, *number)
         };
         let total = all.len() as u64;
@@ -230,6 +257,21 @@ impl TraceScan {
             ScanStats::add(&self.guard.stats.segments_pruned_filter, 1);
         }
         Ok(units)
+    }
+
+    // The rows of the heads that some leaf finds, wherever the rest of their traces is.
+    fn heads_apart(&self) -> Result<Option<TraceBatch>> {
+        let rows = self.leaves.rows_in_heads(&self.places, &self.request, &self.guard)?;
+        let mut ids = Vec::new();
+        for batch in &rows {
+            let column = places::ids(batch)?;
+            for row in 0..batch.num_rows() {
+                ids.push(TraceId::from_slice(column.value(row))?);
+            }
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        gather::unite(&rows, &ids, &self.request)
     }
 
     fn gather(&self, ids: &[TraceId]) -> Result<Option<TraceBatch>> {

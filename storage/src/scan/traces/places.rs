@@ -44,9 +44,10 @@ impl Places {
         segments: Vec<Arc<Segment>>,
         heads: Heads<RecordBatch>,
         time: TimeRange,
+        together: bool,
     ) -> Result<Self> {
         let mut in_heads: HashMap<TraceId, Vec<Run>> = HashMap::new();
-        for (number, batch) in heads.iter().enumerate() {
+        for (number, batch) in heads.iter().enumerate().filter(|_| together) {
             let ids = ids(batch)?;
             let starts = times(batch, col::START_TIME)?;
             let mut open: Option<(TraceId, Run)> = None;

@@ -76,6 +76,10 @@ impl Slab<'_> {
             if !(0..matches.len()).any(found) {
                 continue;
             }
+            if !request.together {
+                here[trace] = true;
+                continue;
+            }
             let id = self.opened.index.traces.id(group.first_trace + trace as u32)?;
             if places.is_split(id)? {
                 split.push(id);
