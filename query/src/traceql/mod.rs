@@ -6,6 +6,8 @@
 //! and the exact meaning of each construct: `docs/traceql.md`.
 
 pub mod ast;
+mod check;
+mod complete;
 mod eval;
 pub mod grammar;
 mod lex;
@@ -16,6 +18,8 @@ mod print;
 mod rewrite;
 mod search;
 
+pub use check::{anchored, check, compile_text};
+pub use complete::{Completion, Expect, complete, lenient_filter};
 pub use metrics::EXEMPLARS_MAX;
 pub use parse::parse;
 pub use search::SPANS_PER_SPANSET_MAX;

@@ -7,6 +7,7 @@ mod name;
 use super::ast::{Field, Place};
 use super::grammar::QUERY_CHARS_MAX;
 use super::{Error, Result};
+pub use name::is_name;
 
 /// A word, symbol or literal.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,6 +56,24 @@ pub fn lex(text: &str) -> Result<Vec<Lexed>> {
         tokens.push(lexed);
         if is_end {
             return Ok(tokens);
+        }
+    }
+}
+
+/// All tokens before the first error, and where and what that is.
+pub fn lex_start(text: &str) -> (Vec<Lexed>, Option<(usize, Error)>) {
+    let mut tokens = Vec::new();
+    let mut lexer = match Lexer::new(text) {
+        Ok(lexer) => lexer,
+        Err(err) => return (tokens, Some((0, err))),
+    };
+    loop {
+        lexer.skip_space();
+        let start = lexer.at;
+        match lexer.next() {
+            Ok(Lexed { token: Token::End, .. }) => return (tokens, None),
+            Ok(lexed) => tokens.push(lexed),
+            Err(err) => return (tokens, Some((start, err))),
         }
     }
 }

@@ -128,7 +128,7 @@ fn is_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-// What may stand in the name of an attribute without ending it.
-fn is_name(c: char) -> bool {
+/// What may stand in the name of an attribute without ending it.
+pub fn is_name(c: char) -> bool {
     !c.is_whitespace() && !"{}()=~!<>&|^,".contains(c)
 }

@@ -1,8 +1,9 @@
 //! Expressions over one span: what stands between braces, and in the parentheses of aggregates.
 
 use super::super::Result;
-use super::super::ast::{BinaryOp, FieldExpr, FieldExprKind, Place};
-use super::super::grammar::{self, RANK_NEGATE, RANK_NOT};
+use super::super::ast::{BinaryOp, FieldExpr, FieldExprKind, KINDS, Place, STATUSES};
+use super::super::complete::Expect;
+use super::super::grammar::{self, BINARY_OPS, LITERALS, RANK_NEGATE, RANK_NOT};
 use super::super::lex::Token;
 use super::Parser;
 
@@ -14,22 +15,31 @@ impl Parser {
 
     fn binary(&mut self, rank_min: u8) -> Result<FieldExpr> {
         let mut left = self.prefixed()?;
+        self.note(|| Expect::Operator(BINARY_OPS.iter().map(|op| op.text()).collect()));
         while let Some(op) = self.symbol().and_then(grammar::binary_op) {
             let rank = grammar::rank(op);
             if rank < rank_min {
                 break;
             }
             self.pass_operator()?;
+            if let FieldExprKind::Field(field) = &left.kind
+                && op.is_comparison()
+            {
+                self.note(|| Expect::Value { field: field.clone(), op });
+            }
             let right = self.field_expr(if op == BinaryOp::Pow { rank } else { rank + 1 })?;
             let place = Place { start: left.place.start, end: right.place.end };
             let (left_side, right) = (Box::new(left), Box::new(right));
             left = FieldExpr { kind: FieldExprKind::Binary { op, left: left_side, right }, place };
+            self.note(|| Expect::Operator(BINARY_OPS.iter().map(|op| op.text()).collect()));
         }
         Ok(left)
     }
 
     fn prefixed(&mut self) -> Result<FieldExpr> {
         let start = self.place().start;
+        self.note(|| Expect::Field { scope: None, parent: false });
+        self.note(|| Expect::Keyword([LITERALS, &STATUSES, &KINDS].concat()));
         if let Some(literal) = self.literal()? {
             let place = Place { start, end: self.last_end() };
             return Ok(FieldExpr { kind: FieldExprKind::Static(literal), place });

@@ -5,7 +5,8 @@ use super::super::ast::{
     Field, MetricsExpr, MetricsFunction, MetricsQuery, Pipeline, Place, ScalarExpr, SecondStage,
     Stage, Static,
 };
-use super::super::grammar::{self, COMPARISONS, SECOND_STAGES};
+use super::super::complete::Expect;
+use super::super::grammar::{self, COMPARISONS, QUANTILES_MAX, SECOND_STAGES, TOP_MAX};
 use super::super::lex::error;
 use super::Parser;
 
@@ -27,6 +28,7 @@ impl Parser {
         self.expect("(", &format!("'(' behind {name}"))?;
         let function = self.function(&name)?;
         let place = Place { start, end: self.last_end() };
+        self.note(|| Expect::Function(vec!["by"]));
         let by = if self.word_at(0) == Some("by") {
             self.at += 1;
             self.expect("(", "'(' behind by")?;
@@ -76,7 +78,15 @@ impl Parser {
     fn quantiles(&mut self) -> Result<Vec<f64>> {
         let mut quantiles = Vec::new();
         while self.take(",") {
-            quantiles.push(self.plain_number("a quantile such as 0.9")?);
+            let start = self.place().start;
+            let quantile = self.plain_number("a quantile such as 0.9")?;
+            if !(0.0..=1.0).contains(&quantile) {
+                return Err(error(start, format!("quantile {quantile} is not between 0 and 1")));
+            }
+            quantiles.push(quantile);
+            if quantiles.len() > QUANTILES_MAX {
+                return Err(error(start, format!("more than {QUANTILES_MAX} quantiles")));
+            }
         }
         if quantiles.is_empty() {
             return Err(
@@ -92,24 +102,28 @@ impl Parser {
         while numbers.len() < 3 && self.take(",") {
             numbers.push((self.place(), self.int("a whole number")?));
         }
-        let place = numbers.first().map(|(place, _)| *place).unwrap_or_default();
-        let mut numbers = numbers.into_iter().map(|(_, number)| number);
-        let top = match numbers.next() {
-            Some(top) => usize::try_from(top).ok().filter(|top| *top > 0).ok_or_else(|| {
-                error(place.start, format!("compare gives at least one value, not {top}"))
-            })?,
+        let top = match numbers.first() {
+            Some((place, top)) => top_count("compare", *top, *place)?,
             None => COMPARE_TOP,
         };
+        if let [_, (_, start_ns), (place, end_ns)] = &numbers[..]
+            && end_ns <= start_ns
+        {
+            let message = format!("compare's end {end_ns} is not behind its start {start_ns}");
+            return Err(error(place.start, message));
+        }
+        let mut times_ns = numbers.into_iter().skip(1).map(|(_, number)| number);
         Ok(MetricsFunction::Compare {
             selection,
             top,
-            start_ns: numbers.next(),
-            end_ns: numbers.next(),
+            start_ns: times_ns.next(),
+            end_ns: times_ns.next(),
         })
     }
 
     fn int(&mut self, expected: &str) -> Result<i64> {
         let at = self.at;
+        self.note(|| Expect::Number);
         match self.literal()? {
             Some(Static::Int(number)) => Ok(number),
             _ => {
@@ -122,6 +136,7 @@ impl Parser {
     // A number or duration with its sign; durations in seconds.
     fn plain_number(&mut self, expected: &str) -> Result<f64> {
         let at = self.at;
+        self.note(|| Expect::Number);
         match self.literal()?.as_ref().and_then(number) {
             Some(number) => Ok(number),
             None => {
@@ -138,8 +153,10 @@ impl Parser {
             self.at += usize::from(bar);
             stages.push(self.second_stage()?);
         }
-        if self.symbol() == Some("|") {
-            self.at += 1;
+        self.note(|| Expect::Operator(COMPARISONS.to_vec()));
+        if self.take("|") {
+            self.note(|| Expect::Operator(COMPARISONS.to_vec()));
+            self.note(|| Expect::Function(SECOND_STAGES.to_vec()));
             return Err(self.unexpected("topk, bottomk or a comparison"));
         }
         if stages.is_empty() {
@@ -166,14 +183,17 @@ impl Parser {
         self.at += 1;
         let name = if is_top { "topk" } else { "bottomk" };
         self.expect("(", &format!("'(' behind {name}"))?;
-        let start = self.place().start;
-        let count = self.int("how many series to keep")?;
-        let message = || format!("{name} keeps at least one series, not {count}");
-        let count = usize::try_from(count).ok().filter(|count| *count > 0);
-        let count = count.ok_or_else(|| error(start, message()))?;
+        let place = self.place();
+        let count = top_count(name, self.int("how many series to keep")?, place)?;
         self.expect(")", "')'")?;
         Ok(if is_top { SecondStage::TopK(count) } else { SecondStage::BottomK(count) })
     }
+}
+
+fn top_count(name: &str, count: i64, place: Place) -> Result<usize> {
+    let allowed = usize::try_from(count).ok().filter(|count| (1..=TOP_MAX).contains(count));
+    let message = || format!("{name} takes a number from 1 to {TOP_MAX}, not {count}");
+    allowed.ok_or_else(|| error(place.start, message()))
 }
 
 /// A number beside series; `place` is that of the operator between them.

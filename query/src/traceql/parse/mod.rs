@@ -9,8 +9,9 @@ mod field;
 mod metrics;
 mod pipeline;
 
-use super::ast::{Field, Hint, Place, Query, Root, Static};
-use super::grammar::{self, DEPTH_MAX, OPERATORS_MAX};
+use super::ast::{self, Field, Hint, Place, Query, Root, Static};
+use super::complete::Expect;
+use super::grammar::{self, DEPTH_MAX, FIELDS_MAX, HINTS, LITERALS, OPERATORS_MAX};
 use super::lex::{self, Lexed, Token, error};
 use super::{Error, Result};
 use pipeline::Parsed;
@@ -30,17 +31,37 @@ pub fn parse(text: &str) -> Result<Query> {
     Ok(Query { root, hints })
 }
 
+/// What fits behind these tokens, which begin a query.
+pub(super) fn expected_behind(text: &str, tokens: Vec<Lexed>) -> Vec<Expect> {
+    let mut parser = Parser::new(text, tokens);
+    if parser.root().is_ok() {
+        // Its result does not matter: what it looked for is noted.
+        _ = parser.hints();
+    }
+    parser.expects
+}
+
+/// The expression that these tokens are, all of them.
+pub(super) fn whole_field_expr(text: &str, tokens: &[Lexed]) -> Result<ast::FieldExpr> {
+    let mut parser = Parser::new(text, tokens.to_vec());
+    let expr = parser.field_expr(0)?;
+    if parser.at < tokens.len() { Err(parser.unexpected("an operator")) } else { Ok(expr) }
+}
+
 struct Parser {
     chars: Vec<char>,
     tokens: Vec<Lexed>,
     at: usize,
     depth: usize,
     operators: usize,
+    /// What was looked for where the tokens end.
+    expects: Vec<Expect>,
 }
 
 impl Parser {
     fn new(text: &str, tokens: Vec<Lexed>) -> Self {
-        Self { chars: text.chars().collect(), tokens, at: 0, depth: 0, operators: 0 }
+        let chars = text.chars().collect();
+        Self { chars, tokens, at: 0, depth: 0, operators: 0, expects: Vec::new() }
     }
 
     fn peek(&self) -> &Token {
@@ -82,13 +103,21 @@ impl Parser {
         }
     }
 
-    fn take(&mut self, symbol: &str) -> bool {
+    /// Notes what would fit here, if the tokens end here.
+    fn note(&mut self, expect: impl FnOnce() -> Expect) {
+        if *self.peek() == Token::End {
+            self.expects.push(expect());
+        }
+    }
+
+    fn take(&mut self, symbol: &'static str) -> bool {
+        self.note(|| Expect::Symbol(vec![symbol]));
         let found = self.symbol() == Some(symbol);
         self.at += usize::from(found);
         found
     }
 
-    fn expect(&mut self, symbol: &str, expected: &str) -> Result<()> {
+    fn expect(&mut self, symbol: &'static str, expected: &str) -> Result<()> {
         if self.take(symbol) { Ok(()) } else { Err(self.unexpected(expected)) }
     }
 
@@ -165,6 +194,7 @@ impl Parser {
     /// `with(name=value, …)`, where it follows.
     fn hints(&mut self) -> Result<Vec<Hint>> {
         let mut hints = Vec::new();
+        self.note(|| Expect::Keyword(vec!["with"]));
         if self.word_at(0) != Some("with") {
             return Ok(hints);
         }
@@ -172,11 +202,14 @@ impl Parser {
         self.expect("(", "'(' behind with")?;
         loop {
             let start = self.place().start;
+            self.note(|| Expect::Keyword(HINTS.to_vec()));
             let Some(name) = self.word_at(0).map(str::to_owned) else {
                 return Err(self.unexpected("the name of a hint"));
             };
             self.at += 1;
             self.expect("=", "'=' behind the name of a hint")?;
+            self.note(|| Expect::Keyword(LITERALS.to_vec()));
+            self.note(|| Expect::Number);
             let value = self.literal()?;
             let value = value.ok_or_else(|| self.unexpected("a literal as value of the hint"))?;
             let place = Place { start, end: self.last_end() };
@@ -216,6 +249,7 @@ impl Parser {
 
     /// An attribute or intrinsic.
     fn field(&mut self) -> Result<Field> {
+        self.note(|| Expect::Field { scope: None, parent: false });
         let field = match self.peek() {
             Token::Field(field) => field.clone(),
             Token::Word(word) => match grammar::intrinsic(word) {
@@ -232,6 +266,9 @@ impl Parser {
     fn fields(&mut self) -> Result<Vec<Field>> {
         let mut fields = vec![self.field()?];
         while self.take(",") {
+            if fields.len() == FIELDS_MAX {
+                return Err(self.fail(format!("more than {FIELDS_MAX} fields")));
+            }
             fields.push(self.field()?);
         }
         self.expect(")", "',' or ')' behind a field")?;

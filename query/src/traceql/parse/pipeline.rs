@@ -7,8 +7,10 @@ use super::super::ast::{
     Aggregate, AggregateOp, BinaryOp, MetricsExpr, Pipeline, Place, ScalarExpr, ScalarFilter,
     SpansetExpr, Stage,
 };
+use super::super::complete::Expect;
 use super::super::grammar::{
-    self, AGGREGATES, METRICS_FUNCTIONS, RANK_NEGATE, SECOND_STAGES, STAGES,
+    self, AGGREGATES, ARITHMETIC, COMPARISONS, METRICS_FUNCTIONS, RANK_NEGATE, RELATIONS,
+    SECOND_STAGES, STAGES,
 };
 use super::super::lex::{Token, error};
 use super::{Parser, metrics};
@@ -40,6 +42,16 @@ impl Item {
             Item::Metrics(_) => "series",
         }
     }
+
+    // What may follow it.
+    fn operators(&self) -> Vec<&'static str> {
+        match self {
+            Item::Spans(_) => RELATIONS.to_vec(),
+            Item::Filter(_) => Vec::new(),
+            Item::Scalar(_) => [ARITHMETIC, COMPARISONS].concat(),
+            Item::Metrics(_) => ARITHMETIC.to_vec(),
+        }
+    }
 }
 
 impl Parser {
@@ -52,6 +64,10 @@ impl Parser {
         let mut stages = Vec::new();
         loop {
             let start = self.place().start;
+            self.note(|| Expect::Function(STAGES.to_vec()));
+            if !stages.is_empty() {
+                self.note(|| Expect::Function(METRICS_FUNCTIONS.to_vec()));
+            }
             if self.word_at(0).is_some_and(|word| METRICS_FUNCTIONS.contains(&word)) {
                 let metrics = self.metrics_query(stages)?;
                 return self.second_stages(metrics).map(Parsed::Metrics);
@@ -110,6 +126,7 @@ impl Parser {
     fn binary_items(&mut self, rank_min: u8) -> Result<Item> {
         let start = self.place().start;
         let mut left = self.item()?;
+        self.note(|| Expect::Operator(left.operators()));
         while let Some(symbol) = self.symbol() {
             let op = grammar::binary_op(symbol);
             let relation = grammar::spanset_op(symbol);
@@ -128,6 +145,7 @@ impl Parser {
             self.pass_operator()?;
             let right = self.expression(if op == Some(BinaryOp::Pow) { rank } else { rank + 1 })?;
             left = self.combine(symbol, place, left, right, start)?;
+            self.note(|| Expect::Operator(left.operators()));
         }
         Ok(left)
     }
@@ -163,7 +181,7 @@ impl Parser {
                     let (left, right) = (Box::new(left), Box::new(right));
                     return Ok(Item::Scalar(ScalarExpr::Binary { op, left, right }));
                 }
-                let is_plain = grammar::COMPARISONS.contains(&symbol);
+                let is_plain = COMPARISONS.contains(&symbol);
                 if let Some(op) = op(BinaryOp::is_comparison).filter(|_| is_plain) {
                     let place = Place { start, end: self.last_end() };
                     return scalar_filter(op, left, right, place);
@@ -195,6 +213,8 @@ impl Parser {
     }
 
     fn item(&mut self) -> Result<Item> {
+        self.note(|| Expect::Symbol(vec!["{", "("]));
+        self.note(|| Expect::Function(AGGREGATES.iter().map(|op| op.text()).collect()));
         if let Some(literal) = self.literal()? {
             return Ok(Item::Scalar(ScalarExpr::Static(literal)));
         }
