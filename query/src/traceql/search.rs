@@ -3,7 +3,7 @@
 //! ```text
 //! scan of candidate traces ► pipeline on each ► newest span of what is left ► the newest `limit`
 //!    until no slab that is left can hold a newer one
-//! then for the traces of the page: all their spans ► summary, and spansets with what they show
+//! then for the traces of the page: what the index knows of each as a whole, or else all its spans
 //! ```
 
 use std::sync::Arc;
@@ -17,7 +17,9 @@ use throughline_model::span::dict_str;
 use throughline_model::time::TimeRange;
 use throughline_model::{SpanId, TraceId};
 use throughline_storage::View;
-use throughline_storage::scan::{ScanContext, TraceScan, TraceScanRequest, Wanted};
+use throughline_storage::scan::{
+    ScanColumn, ScanContext, TraceBatch, TraceScan, TraceScanRequest, Wanted,
+};
 
 use super::ast::{Field, Pipeline, Query, Root};
 use super::eval::Spans;
@@ -59,8 +61,7 @@ impl Engine {
         let work = budget.scan.tracker.spawn_blocking(move || {
             let search =
                 Search { view: &view, scan: &scan, pipeline: &pipeline, plan: &plan, time };
-            let (page, next) = search.page(after, limit)?;
-            Ok((search.details(&page, spans_max)?, next))
+            search.page(after, limit, spans_max)
         });
         let (traces, next) = budget
             .run(async {
@@ -128,23 +129,33 @@ struct Search<'a> {
     time: TimeRange,
 }
 
+/// A trace that may be on the page.
+struct Candidate {
+    place: Place,
+    /// Its spansets; those of the traces that the page has room for, once a batch is done with.
+    shown: Vec<FoundSpanset>,
+    matched: u64,
+    /// Where it is in the batch at hand.
+    fresh: Option<(usize, Vec<Spanset>)>,
+}
+
 impl Search<'_> {
     // The traces of the page, and where it ended if there are more.
-    fn page(&self, after: Option<Place>, limit: usize) -> Result<(Vec<Place>, Option<Place>)> {
+    fn page(
+        &self,
+        after: Option<Place>,
+        limit: usize,
+        spans_max: usize,
+    ) -> Result<(Vec<FoundTrace>, Option<Place>)> {
+        let fields = named_fields(self.pipeline);
         let mut request = self.plan.request(self.time, true);
-        let start = super::plan::fixed(col::START_TIME);
-        if !request.columns.contains(&start) {
-            request.columns.push(start);
-        }
+        request.columns = self.shown_columns(&fields);
         let scan = TraceScan::new(self.view, request, self.scan)?;
-        let mut found: Vec<Place> = Vec::new();
+        let mut found: Vec<Candidate> = Vec::new();
         // One more than asked for tells whether there is a next page.
         let wanted = limit + 1;
-        loop {
-            let Some(bound_ns) = scan.bound_ns() else { break };
-            found.sort_unstable_by(order);
-            found.truncate(wanted);
-            if found.get(limit).is_some_and(|last| last.start_ns > bound_ns) {
+        while let Some(bound_ns) = scan.bound_ns() {
+            if found.get(limit).is_some_and(|last| last.place.start_ns > bound_ns) {
                 break;
             }
             let Some(batch) = scan.next()? else { break };
@@ -157,47 +168,82 @@ impl Search<'_> {
                 let Some(start_ns) = newest.max() else { continue };
                 let place = Place { start_ns, trace_id: spans.traces()[trace] };
                 if after.is_none_or(|after| place.is_after(&after)) {
-                    found.push(place);
+                    let fresh = Some((trace, sets));
+                    found.push(Candidate { place, shown: Vec::new(), matched: 0, fresh });
                 }
             }
+            found.sort_unstable_by(order);
+            found.truncate(wanted);
+            for candidate in &mut found {
+                let Some((_, sets)) = candidate.fresh.take() else { continue };
+                candidate.matched = union(sets.clone()).len() as u64;
+                let shown = sets.into_iter().map(|set| shown(&spans, set, &fields, spans_max));
+                candidate.shown = shown.collect::<Result<_>>()?;
+            }
         }
-        found.sort_unstable_by(order);
         let more = found.len() > limit;
         found.truncate(limit);
-        let next = found.last().copied().filter(|_| more);
-        Ok((found, next))
+        let next = found.last().map(|candidate| candidate.place).filter(|_| more);
+        Ok((self.with_summaries(&scan, found)?, next))
     }
 
-    // Everything that the answer says of the traces, in their order.
-    fn details(&self, page: &[Place], spans_max: usize) -> Result<Vec<FoundTrace>> {
-        let fields = named_fields(self.pipeline);
-        let ids = page.iter().map(|place| place.trace_id).collect::<Vec<_>>();
-        let mut found: HashMap<TraceId, FoundTrace> = HashMap::with_capacity(page.len());
-        self.each_trace(&ids, &fields, &mut |whole, spans, runner| {
+    // What an answer shows of a span, and what its order takes.
+    fn shown_columns(&self, fields: &[Field]) -> Vec<ScanColumn> {
+        let mut needs: Needs = self.plan.needs.clone();
+        add_fields(&mut needs, fields);
+        needs.order();
+        [col::NAME, col::SERVICE_NAME, col::DURATION_NS].iter().for_each(|name| needs.column(name));
+        needs.columns().to_vec()
+    }
+
+    fn with_summaries(&self, scan: &TraceScan, found: Vec<Candidate>) -> Result<Vec<FoundTrace>> {
+        let mut unknown = Vec::new();
+        let mut traces = Vec::with_capacity(found.len());
+        for candidate in found {
+            let id = candidate.place.trace_id;
+            let facts = scan.facts(id)?;
+            if facts.is_none() {
+                unknown.push(id);
+            }
+            let summary = match facts {
+                Some(facts) => Summary::of_facts(facts, id, candidate.matched),
+                None => Summary::default().finish(id, candidate.matched),
+            };
+            traces.push(FoundTrace { summary, spansets: candidate.shown });
+        }
+        let mut read = self.summaries(&unknown)?;
+        for trace in &mut traces {
+            if let Some(summary) = read.remove(&trace.summary.trace_id) {
+                trace.summary = summary.finish(trace.summary.trace_id, trace.summary.matched_spans);
+            }
+        }
+        Ok(traces)
+    }
+
+    fn summaries(&self, ids: &[TraceId]) -> Result<HashMap<TraceId, Summary>> {
+        let mut found = HashMap::with_capacity(ids.len());
+        self.each_batch(ids, summary::columns(), false, &mut |whole| {
             let mut rows = vec![Vec::new(); whole.traces.len()];
             for (row, trace) in whole.trace_of_row.iter().enumerate() {
                 rows[*trace as usize].push(row);
             }
-            for (trace, rows) in rows.into_iter().enumerate() {
+            for (id, rows) in whole.traces.iter().zip(rows) {
                 let mut summary = Summary::default();
                 summary.add_rows(&whole.rows, rows.into_iter())?;
-                let sets = runner.run(self.pipeline, trace)?;
-                let id = whole.traces[trace];
-                let matched = union(sets.clone()).len() as u64;
-                let shown = sets.into_iter().map(|set| shown(spans, set, &fields, spans_max));
-                let spansets = shown.collect::<Result<Vec<_>>>()?;
-                let summary = summary.finish(id, matched);
-                found.insert(id, FoundTrace { summary, spansets });
+                found.insert(*id, summary);
             }
             Ok(())
         })?;
-        Ok(page.iter().filter_map(|place| found.remove(&place.trace_id)).collect())
+        Ok(found)
     }
 
     fn matches(&self, id: TraceId) -> Result<Vec<SpanId>> {
         let mut found = Vec::new();
-        self.each_trace(&[id], &[], &mut |whole, spans, runner| {
-            for trace in 0..whole.traces.len() {
+        let columns = self.shown_columns(&[]);
+        self.each_batch(&[id], columns, self.plan.needs.structure, &mut |whole| {
+            let spans = Spans::new(whole);
+            let runner = Runner::new(&spans, &self.plan.regexes);
+            for trace in 0..spans.traces().len() {
                 let mut rows = union(runner.run(self.pipeline, trace)?);
                 spans.sort(&mut rows)?;
                 for row in rows {
@@ -209,27 +255,16 @@ impl Search<'_> {
         Ok(found)
     }
 
-    // Reads whole traces with all that an answer shows: once as stored, once cut to the range.
-    fn each_trace(
+    // All that is stored of some traces.
+    fn each_batch(
         &self,
         ids: &[TraceId],
-        fields: &[Field],
-        visit: &mut dyn FnMut(
-            &throughline_storage::scan::TraceBatch,
-            &Spans,
-            &Runner<'_>,
-        ) -> Result<()>,
+        columns: Vec<ScanColumn>,
+        structure: bool,
+        visit: &mut dyn FnMut(TraceBatch) -> Result<()>,
     ) -> Result<()> {
         if ids.is_empty() {
             return Ok(());
-        }
-        let mut needs: Needs = self.plan.needs.clone();
-        add_fields(&mut needs, fields);
-        let mut columns = needs.columns().to_vec();
-        for column in summary::columns() {
-            if !columns.contains(&column) {
-                columns.push(column);
-            }
         }
         let operands = ids.iter().map(|id| Operand::Bytes(id.0.to_vec())).collect();
         let target = Target::Column(col::TRACE_ID.to_owned());
@@ -239,20 +274,19 @@ impl Search<'_> {
             leaves: vec![vec![Predicate { target, op: Op::In(operands) }]],
             traces: Wanted::Leaf(0),
             whole: true,
-            structure: true,
+            structure,
             together: true,
         };
         let scan = TraceScan::new(self.view, request, self.scan)?;
-        while let Some(whole) = scan.next()? {
-            let spans = Spans::new(whole.starting_in(self.time)?);
-            let runner = Runner::new(&spans, &self.plan.regexes);
-            visit(&whole, &spans, &runner)?;
+        while let Some(batch) = scan.next()? {
+            visit(batch)?;
         }
         Ok(())
     }
 }
 
-fn order(a: &Place, b: &Place) -> std::cmp::Ordering {
+fn order(a: &Candidate, b: &Candidate) -> std::cmp::Ordering {
+    let (a, b) = (a.place, b.place);
     (b.start_ns, a.trace_id).cmp(&(a.start_ns, b.trace_id))
 }
 

@@ -8,6 +8,7 @@ use throughline_model::TraceId;
 use throughline_model::schema::col;
 use throughline_model::span::dict_str;
 use throughline_storage::scan::ScanColumn;
+use throughline_storage::segment::TraceFacts;
 
 use super::{ServiceCount, Status, TraceSummary};
 use crate::{Error, Result};
@@ -95,6 +96,26 @@ impl Summary {
             *counts = (counts.0 + 1, counts.1 + error);
         }
         Ok(())
+    }
+
+    /// The summary of a trace that nothing has to be read for.
+    pub fn of_facts(facts: TraceFacts, trace_id: TraceId, matched_spans: u64) -> TraceSummary {
+        let count =
+            |(name, span_count, error_count)| ServiceCount { name, span_count, error_count };
+        let mut services = facts.services.into_iter().map(count).collect::<Vec<_>>();
+        services.sort_by(|a, b| (b.span_count, &a.name).cmp(&(a.span_count, &b.name)));
+        TraceSummary {
+            trace_id,
+            root_service: facts.head_service,
+            root_operation: facts.head_name,
+            has_root: facts.has_root,
+            start_time_ns: facts.start_ns,
+            duration_ns: facts.duration_ns,
+            span_count: facts.spans,
+            error_count: facts.errors,
+            matched_spans,
+            services,
+        }
     }
 
     /// The summary.

@@ -20,13 +20,13 @@ use crate::segment::rows::item_columns;
 use crate::segment::tests::{Fixture, context, random_logs, random_spans, span_keys, tier};
 use crate::segment::{Layout, Segment};
 
-fn small() -> Layout {
+pub(super) fn small() -> Layout {
     Layout { slab_rows: 64, page_rows: 16, page_bytes: 256, ..Layout::default() }
 }
 
-struct Rows {
-    segments: Vec<Arc<Segment>>,
-    heads: Vec<RecordBatch>,
+pub(super) struct Rows {
+    pub segments: Vec<Arc<Segment>>,
+    pub heads: Vec<RecordBatch>,
 }
 
 fn run(
@@ -58,7 +58,7 @@ fn everything(predicates: Vec<Predicate>, time: TimeRange) -> ScanRequest {
 }
 
 // Three places for the same kind of rows: a head, a flushed segment, a merged one.
-fn places(fixture: &Fixture, seed: u64) -> (Vec<RecordBatch>, Rows) {
+pub(super) fn places(fixture: &Fixture, seed: u64) -> (Vec<RecordBatch>, Rows) {
     let spans = |part: u64| random_spans(seed * 8 + part, 2, 60, part as i64 * 500_000_000, seed);
     let parts = (0..4).map(spans).collect::<Vec<_>>();
     let inputs =
@@ -103,7 +103,7 @@ fn predicate(rng: &mut SmallRng, spans: &[Span]) -> Predicate {
         9 | 10 => (Target::AnyAttribute(key), operand(rng)),
         _ => (Target::Attribute(key), operand(rng)),
     };
-    let op = match rng.random_range(0..13) {
+    let op = match rng.random_range(0..14) {
         0 | 1 => Op::Eq(literal),
         2 => Op::Ne(literal),
         3 => Op::Lt(literal),
@@ -115,6 +115,7 @@ fn predicate(rng: &mut SmallRng, spans: &[Span]) -> Predicate {
         9 => Op::NotMatches("^u".to_owned()),
         10 => Op::Contains("0".to_owned()),
         11 => Op::Exists,
+        12 => Op::StringMatches("^(user-.*|x)$".to_owned()),
         _ => Op::Missing,
     };
     Predicate { target, op }
@@ -171,6 +172,21 @@ fn text_of(got: &Got) -> String {
     }
 }
 
+fn text(value: &Value) -> Option<&str> {
+    match value {
+        Value::String(text) => Some(text.as_str()),
+        _ => None,
+    }
+}
+
+fn strings(got: &Got) -> Vec<&str> {
+    match got {
+        Got::Value(Value::Array(elements)) => elements.iter().filter_map(text).collect(),
+        Got::Value(value) => text(value).into_iter().collect(),
+        _ => Vec::new(),
+    }
+}
+
 fn order(got: &Got, operand: &Operand) -> Option<std::cmp::Ordering> {
     match (got, operand) {
         (_, Operand::Text(text)) => Some(text_of(got).as_str().cmp(text)),
@@ -192,8 +208,14 @@ fn order(got: &Got, operand: &Operand) -> Option<std::cmp::Ordering> {
 fn meets(span: &Span, predicate: &Predicate) -> bool {
     let got = target_value(span, &predicate.target);
     let absent = matches!(got, Got::Absent);
-    let compared = |operand: &Operand, accept: fn(std::cmp::Ordering) -> bool| {
+    let whole = |operand: &Operand, accept: fn(std::cmp::Ordering) -> bool| {
         !absent && order(&got, operand).is_some_and(accept)
+    };
+    let compared = |operand: &Operand, accept: fn(std::cmp::Ordering) -> bool| match &got {
+        Got::Value(Value::Array(elements)) if !matches!(operand, Operand::Text(_)) => {
+            elements.iter().any(|e| order(&Got::Value(e.clone()), operand).is_some_and(accept))
+        }
+        _ => whole(operand, accept),
     };
     let matches = |pattern: &str| {
         !absent && regex::Regex::new(pattern).expect("valid").is_match(&text_of(&got))
@@ -205,9 +227,18 @@ fn meets(span: &Span, predicate: &Predicate) -> bool {
         Op::Le(operand) => compared(operand, std::cmp::Ordering::is_le),
         Op::Gt(operand) => compared(operand, std::cmp::Ordering::is_gt),
         Op::Ge(operand) => compared(operand, std::cmp::Ordering::is_ge),
-        Op::In(operands) => operands.iter().any(|o| compared(o, std::cmp::Ordering::is_eq)),
+        Op::In(operands) => {
+            // One text among them, and an array counts as the text of it all.
+            let texts = operands.iter().any(|o| matches!(o, Operand::Text(_)));
+            let is_eq = std::cmp::Ordering::is_eq;
+            operands.iter().any(|o| if texts { whole(o, is_eq) } else { compared(o, is_eq) })
+        }
         Op::Matches(pattern) => matches(pattern),
         Op::NotMatches(pattern) => !matches(pattern),
+        Op::StringMatches(pattern) => {
+            let pattern = regex::Regex::new(pattern).expect("valid");
+            strings(&got).iter().any(|text| pattern.is_match(text))
+        }
         Op::Contains(text) => !absent && text_of(&got).contains(text.as_str()),
         Op::NotContains(text) => absent || !text_of(&got).contains(text.as_str()),
         Op::Exists => !absent,

@@ -8,6 +8,7 @@
 //! - `gather`: rows of many batches into columns; `spans`, `logs`: in which order
 //! - `dictionary`: values as numbers; `chunk`: a column of numbers in pages; `hybrid`: their packing
 //! - `writer`: row groups, footer, index; `index`: what is known without reading rows
+//! - `trace_facts`: what a list shows of each trace, for the index
 //! - `open`: footer, index and columns of a segment; `pages`: their bytes; `rows`: file columns back to item columns
 //! - `soundness`: whether its bytes are still what was written
 mod attributes;
@@ -26,6 +27,7 @@ pub(crate) mod soundness;
 mod spans;
 #[cfg(test)]
 pub(crate) mod tests;
+mod trace_facts;
 mod writer;
 
 use serde::{Deserialize, Serialize};
@@ -35,6 +37,7 @@ use ulid::Ulid;
 
 use crate::io::SegmentSink;
 
+pub use index::facts::TraceFacts;
 pub use layout::{Layout, SpanOrder};
 pub use logs::write_logs;
 pub use merge::{merge, merge_with};

@@ -21,6 +21,7 @@ use super::index::traces::TraceEntry;
 use super::layout::{
     Layout, PARENT, PARENT_ELSEWHERE, PARENT_FIRST, PARENT_NONE, SpanOrder, TRACE,
 };
+use super::trace_facts::TraceHeads;
 use super::writer::SegmentWriter;
 use super::{SegmentMeta, Sinks, WriteOptions};
 use crate::{Error, Result};
@@ -190,7 +191,15 @@ impl<'b> SortedSlab<'b> {
         let starts = gather.values::<TimestampNanosecondType>(gather.index(col::START_TIME)?);
         let durations = gather.values::<Int64Type>(gather.index(col::DURATION_NS)?);
         let ends = starts.iter().zip(&durations).map(|(at, d)| at.saturating_add((*d).max(0)));
-        let parents = Parents::find(&gather, &self.traces, &self.slab)?;
+        let by_trace = RowsByTrace::new(&self.traces, self.slab.first, self.slab.traces);
+        let parents = Parents::find(&gather, &by_trace, &self.slab)?;
+        TraceHeads {
+            gather: &gather,
+            places: &parents.places,
+            starts: &starts,
+            durations: &durations,
+        }
+        .push_facts(&by_trace, self.slab.traces, &mut writer.index.facts)?;
         let summary = RowGroupSummary {
             rows: self.order.len() as u32,
             min_time_ns: starts.iter().copied().min().unwrap_or_default(),
@@ -251,11 +260,10 @@ struct Parents {
 const SEARCHED_ROWS_MAX: usize = 48;
 
 impl Parents {
-    fn find(gather: &Gather<'_>, traces: &[u32], slab: &Slab) -> Result<Self> {
+    fn find(gather: &Gather<'_>, by_trace: &RowsByTrace, slab: &Slab) -> Result<Self> {
         let spans = ids(gather, col::SPAN_ID)?;
         let parents = ids(gather, col::PARENT_SPAN_ID)?;
-        let by_trace = RowsByTrace::new(traces, slab.first, slab.traces);
-        let mut places = vec![PARENT_NONE; traces.len()];
+        let mut places = vec![PARENT_NONE; gather.order.len()];
         let mut table: HashMap<u64, u32> = HashMap::new();
         let mut twins = false;
         for trace in 0..slab.traces {

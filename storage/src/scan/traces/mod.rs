@@ -14,16 +14,16 @@ mod gather;
 mod places;
 mod slab;
 mod structure;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
-use arrow::array::{RecordBatch, UInt32Array};
-use arrow::compute::take_record_batch;
+use arrow::array::RecordBatch;
 use hashbrown::HashSet;
 use parking_lot::Mutex;
 use throughline_model::predicate::Predicate;
-use throughline_model::schema::col;
 use throughline_model::time::TimeRange;
 use throughline_model::{Signal, TraceId};
 
@@ -33,6 +33,7 @@ use super::plan::Guard;
 use super::prune;
 use super::run::Unit;
 use super::{ScanColumn, ScanContext, ScanStats};
+use crate::segment::TraceFacts;
 use crate::segment::open::{Meter, Opened, Segment};
 use crate::view::{Tier, View};
 use crate::{Error, ErrorKind, Result};
@@ -90,26 +91,13 @@ pub struct TraceBatch {
     pub structure: Option<Structure>,
 }
 
-impl TraceBatch {
-    /// The spans that start in a range, which `start_time` tells, as if there were no others.
-    pub fn starting_in(&self, time: TimeRange) -> Result<TraceBatch> {
-        let starts = super::group::times(&self.rows, col::START_TIME)?;
-        let inside = |row: &u32| time.contains(starts[*row as usize]);
-        let kept = (0..starts.len() as u32).filter(inside).collect::<Vec<_>>();
-        Ok(TraceBatch {
-            rows: take_record_batch(&self.rows, &UInt32Array::from(kept.clone()))?,
-            traces: self.traces.clone(),
-            trace_of_row: kept.iter().map(|row| self.trace_of_row[*row as usize]).collect(),
-            structure: self.structure.as_ref().map(|all| all.restricted(&kept)),
-        })
-    }
-}
-
 /// A scan of traces under way. Blocks: use it off the async workers. Several threads may share it.
 pub struct TraceScan {
     request: TraceScanRequest,
     leaves: Leaves,
     places: Places,
+    /// Every segment of the view, in the range or not.
+    all: Arc<Vec<Arc<Segment>>>,
     guard: Arc<Guard>,
     state: Mutex<State>,
 }
@@ -147,7 +135,8 @@ impl TraceScan {
             .collect::<BinaryHeap<_>>();
         let places = Places::new(segments, tier.heads.clone(), request.time, request.together)?;
         let state = Mutex::new(State { units, ..State::default() });
-        Ok(Self { request, leaves, places, guard, state })
+        let all = tier.segments.clone();
+        Ok(Self { request, leaves, places, all, guard, state })
     }
 
     /// The newest start that a span of a trace that was not handed out may have; `None` when
@@ -188,6 +177,24 @@ impl TraceScan {
                 Step::End => return Ok(None),
             }
         }
+    }
+
+    /// What is known of a trace without reading a row, over all that is stored of it; `None` if it
+    /// lies in several places. For a scan that keeps traces together.
+    pub fn facts(&self, id: TraceId) -> Result<Option<TraceFacts>> {
+        if self.places.is_in_heads(id) {
+            return Ok(None);
+        }
+        let mut found = None;
+        for segment in self.all.iter() {
+            let Some(opened) = self.tolerate(segment, segment.open())? else { continue };
+            for ordinal in opened.index.traces.find(id)? {
+                if found.replace((opened.clone(), ordinal)).is_some() {
+                    return Ok(None);
+                }
+            }
+        }
+        found.map(|(opened, ordinal)| opened.index.traces.facts.get(ordinal)).transpose()
     }
 
     fn take(&self) -> Step {

@@ -34,6 +34,8 @@ pub(super) struct Places {
     segments: Vec<Arc<Segment>>,
     heads: Heads<RecordBatch>,
     in_heads: HashMap<TraceId, Vec<Run>>,
+    /// Traces of rows in the heads that do not start in the range.
+    beside: HashSet<TraceId>,
     lookups: AtomicUsize,
     /// The first halves of ids that occur more than once, once it is worth to know them all.
     split: OnceLock<HashSet<u64>>,
@@ -47,6 +49,7 @@ impl Places {
         together: bool,
     ) -> Result<Self> {
         let mut in_heads: HashMap<TraceId, Vec<Run>> = HashMap::new();
+        let mut beside = HashSet::new();
         for (number, batch) in heads.iter().enumerate().filter(|_| together) {
             let ids = ids(batch)?;
             let starts = times(batch, col::START_TIME)?;
@@ -59,6 +62,9 @@ impl Places {
                     _ => {
                         let run = Run { batch: number as u32, start: row, end: row + 1 };
                         let next = time.contains(*start_ns).then_some((id, run));
+                        if next.is_none() {
+                            beside.insert(id);
+                        }
                         if let Some((of, run)) = std::mem::replace(&mut open, next) {
                             in_heads.entry(of).or_default().push(run);
                         }
@@ -70,7 +76,7 @@ impl Places {
             }
         }
         let (lookups, split) = (AtomicUsize::new(0), OnceLock::new());
-        Ok(Self { segments, heads, in_heads, lookups, split })
+        Ok(Self { segments, heads, in_heads, beside, lookups, split })
     }
 
     pub(super) fn segments(&self) -> &[Arc<Segment>] {
@@ -79,6 +85,11 @@ impl Places {
 
     pub(super) fn heads(&self) -> impl Iterator<Item = &RecordBatch> {
         self.heads.iter()
+    }
+
+    /// Whether a trace has rows in the heads, in the range or not.
+    pub(super) fn is_in_heads(&self, id: TraceId) -> bool {
+        self.in_heads.contains_key(&id) || self.beside.contains(&id)
     }
 
     /// Whether a trace that a slab holds has rows elsewhere too. A segment that cannot be read has

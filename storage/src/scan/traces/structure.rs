@@ -48,37 +48,6 @@ impl Structure {
     }
 }
 
-impl Structure {
-    /// The structure of some of the rows, ascending: what is left out has never been.
-    pub(super) fn restricted(&self, kept: &[u32]) -> Structure {
-        let old = self.parents.len() as u32;
-        let id = |row: u32| self.twins.as_ref().map_or(row, |twins| twins[row as usize]);
-        // By id: the first row of it that is kept.
-        let mut first = vec![NO_PARENT; self.parents.len()];
-        for (new, row) in kept.iter().enumerate() {
-            let first = &mut first[id(*row) as usize];
-            if *first == NO_PARENT {
-                *first = new as u32;
-            }
-        }
-        let rows = kept.len() as u32;
-        let parent = |row: &u32| match self.parents[*row as usize] {
-            NO_PARENT => NO_PARENT,
-            // Any number past the rows that is the same for all children does.
-            parent if parent >= old => rows + parent,
-            parent => match first[parent as usize] {
-                NO_PARENT => rows + parent,
-                kept => kept,
-            },
-        };
-        let twins = self
-            .twins
-            .as_ref()
-            .map(|_| kept.iter().map(|row| first[id(*row) as usize]).collect::<Vec<_>>());
-        Structure { parents: kept.iter().map(parent).collect(), twins }
-    }
-}
-
 /// Numbers for parents that a batch does not hold.
 pub(super) struct Missing {
     next: u32,

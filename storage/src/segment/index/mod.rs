@@ -10,6 +10,7 @@
 //! ```
 //! A reader skips sections that it does not know. The file's crc32c is in the catalog.
 
+pub mod facts;
 pub(crate) mod filter;
 pub(crate) mod summary;
 pub(crate) mod traces;
@@ -19,6 +20,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use throughline_model::codec::{Reader, put_bytes, put_varint};
 
+use self::facts::FactsBuilder;
 use self::filter::Filter;
 use self::summary::Summary;
 use self::traces::{TraceEntry, TraceTable};
@@ -51,6 +53,7 @@ pub(crate) struct Index {
 pub(crate) struct IndexBuilder {
     pub summary: Summary,
     pub traces: Vec<TraceEntry>,
+    pub facts: FactsBuilder,
     pub filters: Vec<Option<Filter>>,
     pub log_counts: LogCounts,
 }
@@ -60,7 +63,7 @@ impl IndexBuilder {
     pub(crate) fn encode(&self) -> Result<Vec<u8>> {
         let mut summary = Vec::new();
         self.summary.put(&mut summary);
-        let [ids, order, counts] = TraceTable::encode(&self.traces)?;
+        let [ids, order, counts] = TraceTable::encode(&self.traces, &self.facts)?;
         let mut filters = Vec::new();
         for filter in &self.filters {
             match filter {

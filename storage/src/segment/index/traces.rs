@@ -3,15 +3,17 @@
 //! ```text
 //! ids    := 16 bytes a trace, by ordinal
 //! order  := ordinals in the order of their ids, bit-packed, ⌈log₂ n⌉ bits each (little endian)
-//! counts := zstd of (varint rows, varint first time − first time of the one before)*, by ordinal
+//! counts := varint bytes | zstd of (varint rows, varint first time − first time of the one before)*,
+//!           by ordinal | facts (see `facts`; none for log records)
 //! ```
 //! Ordinals are numbered by the first time of the trace. An id may stand twice, where a trace has
 //! more rows than a slab.
 
 use bytes::Bytes;
 use throughline_model::TraceId;
-use throughline_model::codec::{Reader, put_varint};
+use throughline_model::codec::{Reader, put_bytes, put_varint};
 
+use super::facts::{Facts, FactsBuilder};
 use crate::{Error, Result};
 
 /// What a writer knows of a trace.
@@ -28,11 +30,13 @@ pub(crate) struct TraceTable {
     ids: Bytes,
     order: Bytes,
     counts: Bytes,
+    /// What a list says of each trace.
+    pub facts: Facts,
 }
 
 impl TraceTable {
     /// The three sections of a table: ids, order, counts.
-    pub(crate) fn encode(entries: &[TraceEntry]) -> Result<[Vec<u8>; 3]> {
+    pub(crate) fn encode(entries: &[TraceEntry], facts: &FactsBuilder) -> Result<[Vec<u8>; 3]> {
         let mut ids = Vec::with_capacity(entries.len() * 16);
         entries.iter().for_each(|entry| ids.extend_from_slice(&entry.id.0));
         let mut sorted = (0..entries.len() as u32).collect::<Vec<_>>();
@@ -46,11 +50,17 @@ impl TraceTable {
         }
         let counts = zstd::bulk::compress(&counts, 1)
             .map_err(|err| Error::invalid(format!("could not compress trace counts: {err}")))?;
-        Ok([ids, pack(&sorted, width(entries.len())), counts])
+        let mut section = Vec::with_capacity(counts.len());
+        put_bytes(&mut section, &counts);
+        section.extend(facts.encode()?);
+        Ok([ids, pack(&sorted, width(entries.len())), section])
     }
 
-    pub(crate) fn new(ids: Bytes, order: Bytes, counts: Bytes) -> Result<Self> {
-        let table = Self { ids, order, counts };
+    pub(crate) fn new(ids: Bytes, order: Bytes, section: Bytes) -> Result<Self> {
+        let mut reader = Reader::new(&section);
+        let counts = section.slice_ref(reader.bytes()?);
+        let facts = Facts::new(section.slice_ref(reader.rest()))?;
+        let table = Self { ids, order, counts, facts };
         let bits = table.len() as u64 * u64::from(width(table.len()));
         let enough = table.order.len() as u64 * 8 >= bits;
         if !table.ids.len().is_multiple_of(16) || !enough {
@@ -121,7 +131,8 @@ impl TraceTable {
 
     /// Bytes of memory.
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.ids.len() + self.order.len() + self.counts.len()
+        let facts = self.facts.memory_bytes();
+        self.ids.len() + self.order.len() + self.counts.len() + facts
     }
 }
 
@@ -168,7 +179,8 @@ mod tests {
             if count > 10 {
                 entries.push(TraceEntry { id: id(7), first_time_ns: i64::MAX - 1, rows: 9 });
             }
-            let [ids, order, counts] = TraceTable::encode(&entries).expect("encodes");
+            let [ids, order, counts] =
+                TraceTable::encode(&entries, &FactsBuilder::default()).expect("encodes");
             let table =
                 TraceTable::new(ids.into(), order.into(), counts.into()).expect("reads back");
             assert_eq!(table.entries().expect("decodes"), entries);
