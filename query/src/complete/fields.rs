@@ -20,6 +20,7 @@ use super::filter::{Conditions, attribute, target};
 use super::{Counts, Names, occurrences};
 use crate::engine::Admitted;
 use crate::traceql::ast::{Field, FieldExpr, Intrinsic, KINDS, STATUSES, Scope, Static};
+use crate::traceql::{MetricsRequest, MetricsSeries};
 use crate::{Engine, Error, QueryContext, QueryStatsSnapshot, Result};
 
 /// The most names or values in one answer.
@@ -152,10 +153,16 @@ impl Engine {
         look: &FieldLook,
         ctx: &QueryContext,
     ) -> Result<FieldValues> {
-        let admitted = self.admit(ctx).await?;
         let conditions = Conditions::of(look.filter.as_ref());
+        let source = source(field);
+        if let (Some(filter), false, true) =
+            (&look.filter, conditions.is_whole, source.is_one_a_span())
+        {
+            return self.field_values_by_query(field, filter, look, ctx).await;
+        }
+        let admitted = self.admit(ctx).await?;
         let mut values = Values::default();
-        match source(field) {
+        match source {
             Source::None => {}
             Source::Known(known) => {
                 let values = known.into_iter().map(|value| FieldValue { value, count: 0 });
@@ -170,6 +177,35 @@ impl Engine {
             }
         }
         Ok(values.finish(&admitted, conditions.is_whole, look.limit.min(FIELDS_MAX)))
+    }
+}
+
+impl Engine {
+    // Under a filter that a scan cannot decide: the spans that meet it, counted by the field.
+    async fn field_values_by_query(
+        &self,
+        field: &Field,
+        filter: &FieldExpr,
+        look: &FieldLook,
+        ctx: &QueryContext,
+    ) -> Result<FieldValues> {
+        let request = MetricsRequest {
+            query: format!("{{ {filter} }} | count_over_time() by({field})"),
+            time: look.time.unwrap_or(TimeRange::ALL),
+            step_ns: None,
+            exemplars_max: 0,
+            series_max: look.limit.min(FIELDS_MAX),
+        };
+        let answer = self.traceql_metrics(&request, ctx).await?;
+        let value = |series: MetricsSeries| {
+            let (_, value) = series.labels.into_iter().next()?;
+            let count = series.points.iter().map(|(_, count)| *count as u64).sum();
+            Some(FieldValue { value: scalar(&value.to_bytes())?, count })
+        };
+        let mut values: Vec<FieldValue> = answer.series.into_iter().filter_map(value).collect();
+        values.sort_by_key(|value| std::cmp::Reverse(value.count));
+        let truncated = answer.truncated;
+        Ok(FieldValues { values, truncated, is_filtered: true, stats: answer.stats })
     }
 }
 
@@ -205,6 +241,13 @@ enum Source {
     Known(Vec<Static>),
     /// Nowhere that can be listed.
     None,
+}
+
+impl Source {
+    // Whether a span has one value at most.
+    fn is_one_a_span(&self) -> bool {
+        matches!(self, Source::Column { rows_max: ROWS_MAX, .. })
+    }
 }
 
 // Takes the values of a batch's column.

@@ -85,7 +85,7 @@ fn predicates(field: &Field, op: BinaryOp, value: &Static) -> Option<Vec<Predica
         let anchored = format!("^(?:{pattern})$");
         Regex::new(&anchored).ok()?;
         return Some(match op {
-            BinaryOp::Matches => vec![with(Op::Matches(anchored))],
+            BinaryOp::Matches => vec![with(Op::StringMatches(anchored))],
             _ => vec![with(Op::Exists), with(Op::NotMatches(anchored))],
         });
     }
