@@ -4,7 +4,7 @@ use axum::Json;
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 
-use crate::native::{catalog, logs, metrics, sql, status, traces};
+use crate::native::{catalog, logs, metrics, sql, status, traceql, traces};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -27,6 +27,9 @@ use crate::native::{catalog, logs, metrics, sql, status, traces};
         traces::routes::search,
         traces::routes::trace,
         traces::routes::logs,
+        traceql::routes::search,
+        traceql::routes::metrics,
+        traceql::routes::complete,
         logs::routes::search,
         metrics::routes::list,
         metrics::routes::series,

@@ -15,6 +15,7 @@ pub mod sql;
 pub mod stats;
 pub mod status;
 pub mod time;
+pub mod traceql;
 pub mod traces;
 
 use axum::Router;
@@ -33,6 +34,7 @@ pub fn routes() -> Router<ApiState> {
         .merge(logs::routes::routes())
         .merge(metrics::routes::routes())
         .merge(catalog::routes::routes())
+        .merge(traceql::routes::routes())
         .merge(status::routes::routes())
         .route("/api/v1/openapi.json", get(document))
         .route("/api", any(unknown_path))
