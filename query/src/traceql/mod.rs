@@ -24,19 +24,19 @@ pub use metrics::EXEMPLARS_MAX;
 pub use parse::parse;
 pub use search::SPANS_PER_SPANSET_MAX;
 
-/// The tree that runs.
-fn compile(text: &str) -> Result<ast::Query> {
-    let mut query = parse(text)?;
-    rewrite::rewrite(&mut query);
-    Ok(query)
-}
-
 use throughline_model::time::TimeRange;
 use throughline_model::value::Value;
 use throughline_model::{SpanId, TraceId};
 
 use crate::traces::TraceSummary;
 use crate::{Error, QueryStatsSnapshot, Result};
+
+// The tree that runs.
+fn compile(text: &str) -> Result<ast::Query> {
+    let mut query = compile_text(text)?;
+    rewrite::rewrite(&mut query);
+    Ok(query)
+}
 
 /// A search: which traces have spansets that the query leaves.
 #[derive(Clone, Debug, Default)]

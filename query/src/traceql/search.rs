@@ -276,6 +276,7 @@ impl Search<'_> {
             whole: true,
             structure,
             together: true,
+            named: true,
         };
         let scan = TraceScan::new(self.view, request, self.scan)?;
         while let Some(batch) = scan.next()? {

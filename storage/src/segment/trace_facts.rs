@@ -9,7 +9,7 @@ use throughline_model::schema::col;
 
 use super::gather::{Gather, RowRef, dictionary_keys};
 use super::index::facts::{FactsBuilder, RawFacts};
-use super::layout::PARENT_NONE;
+use super::layout::{PARENT_ELSEWHERE, PARENT_NONE};
 use super::spans::RowsByTrace;
 use crate::{Error, Result};
 
@@ -68,12 +68,14 @@ impl TraceHeads<'_> {
                 head_service: services.number(self.gather.order[head as usize]),
                 head_name: text(self.gather, names, head, &mut facts.strings)?,
                 errors: 0,
+                orphans: 0,
                 services: Vec::new(),
             };
             for row in rows {
                 let service = services.number(self.gather.order[*row as usize]);
                 let error = u32::from(statuses[*row as usize] == STATUS_ERROR);
                 raw.errors += error;
+                raw.orphans += u32::from(self.places[*row as usize] == PARENT_ELSEWHERE);
                 match raw.services.iter_mut().find(|(known, ..)| *known == service) {
                     Some((_, spans, errors)) => (*spans, *errors) = (*spans + 1, *errors + error),
                     None => raw.services.push((service, 1, error)),

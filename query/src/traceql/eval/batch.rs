@@ -20,7 +20,7 @@ use crate::{Error, Result};
 /// Spans of whole traces, or of parts of traces where nothing asks for more.
 pub(crate) struct Spans {
     batch: TraceBatch,
-    by_trace: ByTrace,
+    by_trace: OnceCell<ByTrace>,
     columns: RefCell<HashMap<Field, Rc<Column>>>,
     family: OnceCell<Family>,
 }
@@ -33,7 +33,7 @@ struct ByTrace {
 
 impl Spans {
     pub fn new(batch: TraceBatch) -> Self {
-        let by_trace = ByTrace::new(&batch.trace_of_row, batch.traces.len());
+        let by_trace = OnceCell::new();
         Self { batch, by_trace, columns: RefCell::default(), family: OnceCell::new() }
     }
 
@@ -51,8 +51,10 @@ impl Spans {
 
     /// The rows of a trace, ascending.
     pub fn rows_of(&self, trace: usize) -> &[u32] {
-        let (start, end) = (self.by_trace.starts[trace], self.by_trace.starts[trace + 1]);
-        &self.by_trace.rows[start as usize..end as usize]
+        let new = || ByTrace::new(&self.batch.trace_of_row, self.batch.traces.len());
+        let by_trace = self.by_trace.get_or_init(new);
+        let (start, end) = (by_trace.starts[trace], by_trace.starts[trace + 1]);
+        &by_trace.rows[start as usize..end as usize]
     }
 
     /// A column as the scan read it.

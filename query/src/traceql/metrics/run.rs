@@ -34,6 +34,7 @@ pub(super) async fn run(ask: &Arc<Ask>, query: &MetricsQuery) -> Result<Vec<Metr
     plan.needs.column(col::START_TIME);
     if ask.exemplars_max > 0 {
         plan.needs.column(col::SPAN_ID);
+        plan.needs.named = true;
     }
     let (plan, query) = (Arc::new(plan), Arc::new(query.clone()));
     let scan = {

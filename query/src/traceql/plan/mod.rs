@@ -60,6 +60,7 @@ impl Plan {
             whole: self.needs.whole,
             structure: self.needs.structure,
             together: together || !self.by_span,
+            named: together || !self.by_span || self.needs.structure || self.needs.named,
         }
     }
 }

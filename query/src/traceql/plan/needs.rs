@@ -17,6 +17,8 @@ pub(crate) struct Needs {
     pub whole: bool,
     /// Whether parents matter.
     pub structure: bool,
+    /// Whether ids of traces matter.
+    pub named: bool,
 }
 
 impl Needs {
@@ -154,7 +156,7 @@ impl Needs {
                 self.column(col::START_TIME);
                 self.column(col::DURATION_NS);
             }
-            Intrinsic::TraceId => {}
+            Intrinsic::TraceId => self.named = true,
             Intrinsic::SpanId => self.column(col::SPAN_ID),
             Intrinsic::ParentId => self.column(col::PARENT_SPAN_ID),
             Intrinsic::ChildCount

@@ -29,7 +29,9 @@ pub(super) fn columns(request: &TraceScanRequest) -> Vec<ScanColumn> {
             columns.push(column);
         }
     };
-    add(col::TRACE_ID);
+    if request.named {
+        add(col::TRACE_ID);
+    }
     if request.structure {
         add(col::SPAN_ID);
         add(col::PARENT_SPAN_ID);
@@ -106,6 +108,13 @@ fn read(
     let keep = starts.iter().map(|start| request.time.contains(*start)).collect::<Vec<_>>();
     let kept = filter_record_batch(&batch, &BooleanArray::from(keep))?;
     Ok(kept.project(&(0..asked).collect::<Vec<_>>())?)
+}
+
+/// One batch of rows whose traces do not matter.
+pub(super) fn apart(batches: &[RecordBatch]) -> Result<Option<TraceBatch>> {
+    let Some(first) = batches.first() else { return Ok(None) };
+    let rows = concat_batches(&first.schema(), batches)?;
+    Ok(Some(TraceBatch { rows, traces: Vec::new(), trace_of_row: Vec::new(), structure: None }))
 }
 
 /// One batch of all rows; the columns of the request come first.

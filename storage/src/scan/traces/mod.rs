@@ -65,6 +65,8 @@ pub struct TraceScanRequest {
     /// Whether all rows of a trace must come in one batch. Without it (and without `whole`) a trace
     /// that lies in several places comes in several batches, which is cheaper.
     pub together: bool,
+    /// Whether to say to which trace each row belongs; needed for `together` and `structure`.
+    pub named: bool,
 }
 
 /// Traces by the leaves that find one of their spans.
@@ -83,9 +85,9 @@ pub enum Wanted {
 pub struct TraceBatch {
     /// The spans, in no order.
     pub rows: RecordBatch,
-    /// The traces.
+    /// The traces, if they were asked for.
     pub traces: Vec<TraceId>,
-    /// For each row the place of its trace in `traces`.
+    /// For each row the place of its trace in `traces`; empty if traces were not asked for.
     pub trace_of_row: Vec<u32>,
     /// How the rows relate, if that was asked.
     pub structure: Option<Structure>,
@@ -269,6 +271,9 @@ impl TraceScan {
     // The rows of the heads that some leaf finds, wherever the rest of their traces is.
     fn heads_apart(&self) -> Result<Option<TraceBatch>> {
         let rows = self.leaves.rows_in_heads(&self.places, &self.request, &self.guard)?;
+        if !self.request.named {
+            return gather::apart(&rows);
+        }
         let mut ids = Vec::new();
         for batch in &rows {
             let column = places::ids(batch)?;

@@ -56,28 +56,18 @@ impl Slab<'_> {
         request: &TraceScanRequest,
         places: &Places,
     ) -> Result<Found> {
+        if !request.together {
+            return Ok(Found { here: self.find_rows(leaves)?, split: Vec::new() });
+        }
         let group = self.opened.row_group(self.row_group)?;
         let mut matches = Vec::with_capacity(leaves.len());
         for leaf in 0..leaves.len() {
-            let scan = GroupScan {
-                plan: leaves.plan(leaf, &group),
-                segment: self.segment,
-                opened: self.opened,
-                row_group: self.row_group,
-                io: self.io,
-                stats: &self.guard.stats,
-            };
-            let left = scan.find(None)?;
-            matches.push(self.matches(left)?);
+            matches.push(self.matches(self.found_by(leaves, leaf)?)?);
         }
         let (mut here, mut split) = (vec![false; group.traces as usize], Vec::new());
         for trace in 0..group.traces as usize {
             let found = |leaf: usize| matches[leaf].traces.as_ref().is_none_or(|t| t[trace]);
             if !(0..matches.len()).any(found) {
-                continue;
-            }
-            if !request.together {
-                here[trace] = true;
                 continue;
             }
             let id = self.opened.index.traces.id(group.first_trace + trace as u32)?;
@@ -88,6 +78,37 @@ impl Slab<'_> {
             }
         }
         Ok(Found { here: self.rows(&here, &matches, request)?, split })
+    }
+
+    fn found_by(&self, leaves: &Leaves, leaf: usize) -> Result<Left> {
+        let group = self.opened.row_group(self.row_group)?;
+        GroupScan {
+            plan: leaves.plan(leaf, &group),
+            segment: self.segment,
+            opened: self.opened,
+            row_group: self.row_group,
+            io: self.io,
+            stats: &self.guard.stats,
+        }
+        .find(None)
+    }
+
+    // The rows that some leaf finds, whatever their traces.
+    fn find_rows(&self, leaves: &Leaves) -> Result<Vec<u32>> {
+        let total = self.opened.row_group(self.row_group)?.rows as usize;
+        let mut rows = Vec::new();
+        for leaf in 0..leaves.len() {
+            let left = self.found_by(leaves, leaf)?;
+            if left.count() == total {
+                return Ok((0..total as u32).collect());
+            }
+            rows.extend(left.rows(total));
+        }
+        if leaves.len() > 1 {
+            rows.sort_unstable();
+            rows.dedup();
+        }
+        Ok(rows)
     }
 
     // The rows that a leaf left, and their traces.
@@ -179,7 +200,10 @@ impl Slab<'_> {
         if by_ids {
             columns = super::gather::columns(request);
         }
-        let mut leaves = vec![self.opened.leaf(TRACE)?];
+        let mut leaves = Vec::new();
+        if request.named {
+            leaves.push(self.opened.leaf(TRACE)?);
+        }
         for column in &columns {
             leaves.extend(assembler.leaves(column, Parents::InSlab)?);
         }
@@ -189,13 +213,17 @@ impl Slab<'_> {
         if !inside {
             leaves.push(self.opened.leaf(col::START_TIME)?);
         }
+        if leaves.is_empty() {
+            leaves.push(self.opened.leaf(col::FLAGS)?); // rows are counted by some column
+        }
         let mut file = self.file_rows(&leaves, &rows)?;
         if !inside {
             (file, rows) = in_range(file, rows, request)?;
         }
         ScanStats::add(&self.guard.stats.rows_matched, rows.len() as u64);
         let batch = assembler.assemble(&file, &columns, Parents::InSlab, self.io)?;
-        let (traces, trace_of_row) = self.traces(&file)?;
+        let (traces, trace_of_row) =
+            if request.named { self.traces(&file)? } else { (Vec::new(), Vec::new()) };
         let structure = match (request.structure, by_ids) {
             (false, _) => None,
             (true, true) => Some(Structure::from_ids(&batch, &trace_of_row)?),

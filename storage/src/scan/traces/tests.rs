@@ -21,8 +21,8 @@ const COLUMNS: [&str; 5] =
 
 fn request(leaves: Vec<Vec<Predicate>>, traces: Wanted, time: TimeRange) -> TraceScanRequest {
     let columns = COLUMNS.map(|name| ScanColumn::Fixed(name.to_owned())).to_vec();
-    let (whole, structure, together) = (true, true, true);
-    TraceScanRequest { columns, time, leaves, traces, whole, structure, together }
+    let (whole, structure, together, named) = (true, true, true, true);
+    TraceScanRequest { columns, time, leaves, traces, whole, structure, together, named }
 }
 
 fn start(rows: &Rows, request: TraceScanRequest, context: &ScanContext) -> TraceScan {
@@ -219,6 +219,9 @@ fn facts_are_those_of_the_rows() {
             assert_eq!(facts.spans, of_trace.len() as u64);
             let errors = of_trace.iter().filter(|span| span.status_code == 2).count() as u64;
             assert_eq!(facts.errors, errors);
+            let here = |id| of_trace.iter().any(|span| span.span_id == id);
+            let parents = of_trace.iter().filter_map(|span| span.parent_span_id);
+            assert_eq!(facts.orphans, parents.filter(|id| !here(*id)).count() as u64);
             let mut services: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
             for span in &of_trace {
                 let counts = services.entry(&span.service_name).or_default();

@@ -4,7 +4,7 @@
 //! facts := varint traces | varint blocks, varint bytes of each | block*       a block holds TRACES_A_BLOCK
 //! block := zstd of: varint strings, (len, bytes)*
 //!          | (zigzag start − start of the one before, varint duration, root u8, varint service of the
-//!             head, varint name of the head, varint spans, varint errors
+//!             head, varint name of the head, varint spans, varint errors, varint orphans
 //!             | varint services, (varint service, varint spans, varint errors)*)*
 //! ```
 //! The head of a trace is its root, or its first span where no root is among the rows. Strings are
@@ -38,6 +38,8 @@ pub struct TraceFacts {
     pub spans: u64,
     /// Spans with status ERROR.
     pub errors: u64,
+    /// Spans whose parent is not there.
+    pub orphans: u64,
     /// Service, its spans, and of these those with status ERROR.
     pub services: Vec<(String, u64, u64)>,
 }
@@ -51,6 +53,7 @@ pub(crate) struct RawFacts {
     pub head_service: u32,
     pub head_name: u32,
     pub errors: u32,
+    pub orphans: u32,
     /// Service, spans, errors.
     pub services: Vec<(u32, u32, u32)>,
 }
@@ -98,6 +101,7 @@ impl FactsBuilder {
             let spans = facts.services.iter().map(|(_, spans, _)| u64::from(*spans)).sum();
             put_varint(&mut rows, spans);
             put_varint(&mut rows, u64::from(facts.errors));
+            put_varint(&mut rows, u64::from(facts.orphans));
             put_varint(&mut rows, facts.services.len() as u64);
             for (service, spans, errors) in &facts.services {
                 put_varint(&mut rows, number(*service));
@@ -179,7 +183,8 @@ impl Facts {
             let duration_ns = reader.varint()? as i64;
             let has_root = reader.array()? == [1];
             let (service, name) = (reader.varint()?, reader.varint()?);
-            let (spans, errors, count) = (reader.varint()?, reader.varint()?, reader.varint()?);
+            let (spans, errors) = (reader.varint()?, reader.varint()?);
+            let (orphans, count) = (reader.varint()?, reader.varint()?);
             if at < place {
                 for _ in 0..count.saturating_mul(3) {
                     reader.varint()?;
@@ -199,6 +204,7 @@ impl Facts {
                 head_name,
                 spans,
                 errors,
+                orphans,
                 services,
             });
         }
