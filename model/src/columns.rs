@@ -143,6 +143,14 @@ impl BinaryColumn {
         self.valid.push(false);
     }
 
+    /// The bytes of a closed row; none of a null one.
+    pub fn row(&self, row: usize) -> &[u8] {
+        match (self.offsets.get(row), self.offsets.get(row + 1)) {
+            (Some(start), Some(end)) => &self.bytes[*start as usize..*end as usize],
+            _ => &[],
+        }
+    }
+
     /// Makes room for so many more rows and bytes.
     pub fn reserve(&mut self, rows: usize, bytes: usize) {
         self.offsets.reserve(rows);

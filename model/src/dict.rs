@@ -41,6 +41,12 @@ impl Interner {
         Ok(number)
     }
 
+    /// The number of an entry that has one.
+    pub fn find(&self, entry: &[u8]) -> Option<u32> {
+        let eq = |i: &u32| slot(&self.bytes, &self.ends, *i) == entry;
+        self.table.find(xxh3_64(entry), eq).copied()
+    }
+
     /// How many distinct entries there are.
     pub fn len(&self) -> usize {
         self.ends.len()

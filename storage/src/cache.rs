@@ -27,6 +27,8 @@ pub(crate) enum Part {
     TraceRows(u32),
     /// The span ids of a slab.
     SpanIds(u32),
+    /// What the numbers of the rollup mean.
+    RollupKeys,
 }
 
 type Shared = Arc<dyn Any + Send + Sync>;

@@ -10,6 +10,7 @@ mod keys;
 mod newest;
 mod plan;
 mod prune;
+pub mod rollup;
 mod run;
 pub(crate) mod single;
 #[cfg(test)]

@@ -102,7 +102,8 @@ fn read_segment(
     Ok(found)
 }
 
-fn read_rows(
+/// Rows of a row group, ascending, that are whole traces of it where parents are wanted.
+pub(super) fn read_rows(
     segment: &Segment,
     opened: &Opened,
     row_group: usize,

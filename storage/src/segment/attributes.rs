@@ -268,6 +268,28 @@ impl AttributeValues {
         self.rows.len()
     }
 
+    /// The rows that have a value, ascending.
+    pub(crate) fn rows(&self) -> &[u32] {
+        &self.rows
+    }
+
+    /// Whether values are texts.
+    pub(crate) fn is_text(&self) -> bool {
+        matches!(self.data, Data::Text { .. } | Data::Numbered { .. })
+    }
+
+    /// The i-th text of a string column.
+    pub(crate) fn text(&self, i: usize) -> Option<&[u8]> {
+        match &self.data {
+            Data::Text { bytes, ends } => {
+                let start = if i == 0 { 0 } else { *ends.get(i - 1)? as usize };
+                bytes.get(start..*ends.get(i)? as usize)
+            }
+            Data::Numbered { numbers, texts } => Some(texts.get(*numbers.get(i)?)),
+            _ => None,
+        }
+    }
+
     /// The texts of a string column; equal ones may be left out.
     pub(crate) fn texts(&self) -> Option<Box<dyn Iterator<Item = &[u8]> + '_>> {
         match &self.data {

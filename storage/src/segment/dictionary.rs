@@ -12,7 +12,7 @@ use crate::Result;
 
 /// The distinct values of a column.
 #[derive(Debug)]
-pub(super) enum Values {
+pub(crate) enum Values {
     Bytes(Interner),
     Int32(Vec<i32>),
     UInt32(Vec<u32>),
@@ -35,7 +35,7 @@ impl Values {
 
 /// A column in numbers.
 #[derive(Debug)]
-pub(super) struct DictionaryColumn {
+pub(crate) struct DictionaryColumn {
     /// The rows that have a value, ascending; all if none are listed.
     pub rows: Option<Vec<u32>>,
     /// The number of each of these rows' values.

@@ -10,11 +10,12 @@
 //! - `writer`: row groups, footer, index; `index`: what is known without reading rows
 //! - `trace_facts`: what a list shows of each trace, for the index
 //! - `open`: footer, index and columns of a segment; `pages`: their bytes; `rows`: file columns back to item columns
+//! - `rollup`: rates, errors, durations and the service map, counted when spans are written
 //! - `soundness`: whether its bytes are still what was written
 mod attributes;
 mod chunk;
 mod dictionary;
-mod gather;
+pub(crate) mod gather;
 mod hybrid;
 pub(crate) mod index;
 pub(crate) mod layout;
@@ -22,9 +23,10 @@ mod logs;
 mod merge;
 pub(crate) mod open;
 mod pages;
+pub(crate) mod rollup;
 pub(crate) mod rows;
 pub(crate) mod soundness;
-mod spans;
+pub(crate) mod spans;
 #[cfg(test)]
 pub(crate) mod tests;
 mod trace_facts;

@@ -18,9 +18,10 @@ use parquet::file::reader::{ChunkReader, Length};
 use throughline_model::schema::col;
 
 use super::SegmentMeta;
-use super::index::Index;
+use super::index::{Index, PREFIX_BYTES, head_bytes};
 use super::layout::{TRACE, file_schema};
 use super::pages::RowGroupPages;
+use super::rollup::section::{Part as RollupPart, RollupKeys};
 use super::soundness::{Suspicion, verify_files};
 use super::spans::RowsByTrace;
 use crate::cache::{Cache, CacheKey, Part};
@@ -79,6 +80,17 @@ impl Segment {
         Ok(opened)
     }
 
+    /// What the numbers of the rollup mean.
+    pub(crate) fn rollup_keys(&self, opened: &Opened, io: &Meter) -> Result<Arc<RollupKeys>> {
+        let key = CacheKey { segment: self.meta.id, part: Part::RollupKeys };
+        if let Some(keys) = self.cache.get::<RollupKeys>(key) {
+            return Ok(keys);
+        }
+        let keys = Arc::new(opened.rollup_keys(io)?);
+        self.cache.put(key, keys.clone(), keys.memory_bytes());
+        Ok(keys)
+    }
+
     /// Which rows of a slab each of its traces has.
     pub(crate) fn trace_rows(&self, row_group: usize, io: &Meter) -> Result<Arc<RowsByTrace>> {
         let key = CacheKey { segment: self.meta.id, part: Part::TraceRows(row_group as u32) };
@@ -131,22 +143,20 @@ pub(crate) struct Opened {
     pub footer: ArrowReaderMetadata,
     leaves: HashMap<String, usize>,
     file: Arc<SegmentFile>,
+    index_file: SegmentFile,
     data_bytes: u64,
 }
 
 impl Opened {
     fn read(segment: &Segment) -> Result<Self> {
         let meta = &segment.meta;
-        let bytes = segment.store.read(&meta.index_name(), 0..meta.index_bytes)?;
-        let crc32c = crc32c::crc32c(&bytes);
-        if crc32c != meta.index_crc32c {
-            return Err(Error::corrupt(format!(
-                "{} has crc32c {crc32c:08x}, the catalog says {:08x}",
-                meta.index_name(),
-                meta.index_crc32c
-            )));
+        let index_file = segment.store.open_file(&meta.index_name())?;
+        let prefix = index_file.read(0..PREFIX_BYTES.min(meta.index_bytes))?;
+        let head_bytes = head_bytes(&prefix)?;
+        if head_bytes > meta.index_bytes {
+            return Err(Error::corrupt(format!("{} has a head too long", meta.index_name())));
         }
-        let index = Index::read(&bytes)?;
+        let index = Index::read(&index_file.read(0..head_bytes)?, meta.index_bytes)?;
         let file = Arc::new(segment.store.open_file(&meta.data_name())?);
         let schema = file_schema(meta.signal, &index.summary.columns, true);
         let leaves = schema.fields().iter().enumerate().map(|(i, f)| (f.name().clone(), i));
@@ -168,7 +178,33 @@ impl Opened {
                 meta.rows
             )));
         }
-        Ok(Self { index, footer, leaves, file, data_bytes: meta.data_bytes })
+        Ok(Self { index, footer, leaves, file, index_file, data_bytes: meta.data_bytes })
+    }
+
+    /// Reads the keys of the rollup.
+    fn rollup_keys(&self, io: &Meter) -> Result<RollupKeys> {
+        let place = self.index.rollup_keys.clone();
+        io.before_read(place.end - place.start)?;
+        RollupKeys::read(&self.index_file.read(place)?)
+    }
+
+    /// Reads a frame of the rollup's rows.
+    pub(crate) fn rollup_frame(
+        &self,
+        keys: &RollupKeys,
+        row_group: usize,
+        part: RollupPart,
+        io: &Meter,
+    ) -> Result<Bytes> {
+        let rows = &self.index.rollup_rows;
+        let place = keys.place(row_group, part)?;
+        let (start, end) =
+            (rows.start.saturating_add(place.start), rows.start.saturating_add(place.end));
+        if end > rows.end {
+            return Err(Error::corrupt(format!("the rollup of row group {row_group} is cut off")));
+        }
+        io.before_read(end - start)?;
+        self.index_file.read(start..end)
     }
 
     /// The position of a file column.

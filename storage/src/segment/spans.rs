@@ -12,6 +12,7 @@ use arrow::buffer::Buffer;
 use arrow::datatypes::{Int64Type, TimestampNanosecondType};
 use hashbrown::HashMap;
 use throughline_model::schema::col;
+use throughline_model::time::TimeRange;
 use throughline_model::{Signal, TraceId};
 
 use super::attributes::{AttributeCounts, Routed, route};
@@ -21,6 +22,8 @@ use super::index::traces::TraceEntry;
 use super::layout::{
     Layout, PARENT, PARENT_ELSEWHERE, PARENT_FIRST, PARENT_NONE, SpanOrder, TRACE,
 };
+use super::rollup::build::{self, roll_up};
+use super::rollup::peers::Peers;
 use super::trace_facts::TraceHeads;
 use super::writer::SegmentWriter;
 use super::{SegmentMeta, Sinks, WriteOptions};
@@ -154,7 +157,8 @@ fn local_traces(batches: &[RecordBatch], slab_rows: usize) -> Result<(Vec<u32>, 
     Ok((row_traces, traces))
 }
 
-pub(super) fn column<'b>(batch: &'b RecordBatch, name: &str) -> Result<&'b ArrayRef> {
+/// A column of a batch.
+pub(crate) fn column<'b>(batch: &'b RecordBatch, name: &str) -> Result<&'b ArrayRef> {
     batch
         .column_by_name(name)
         .ok_or_else(|| Error::invalid(format!("a batch has no column '{name}'")))
@@ -191,15 +195,14 @@ impl<'b> SortedSlab<'b> {
         let starts = gather.values::<TimestampNanosecondType>(gather.index(col::START_TIME)?);
         let durations = gather.values::<Int64Type>(gather.index(col::DURATION_NS)?);
         let ends = starts.iter().zip(&durations).map(|(at, d)| at.saturating_add((*d).max(0)));
-        let by_trace = RowsByTrace::new(&self.traces, self.slab.first, self.slab.traces);
-        let parents = Parents::find(&gather, &by_trace, &self.slab)?;
+        let parents = Parents::find(&gather, &self.traces, self.slab.first, self.slab.traces)?;
         TraceHeads {
             gather: &gather,
             places: &parents.places,
             starts: &starts,
             durations: &durations,
         }
-        .push_facts(&by_trace, self.slab.traces, &mut writer.index.facts)?;
+        .push_facts(&parents.by_trace, self.slab.traces, &mut writer.index.facts)?;
         let summary = RowGroupSummary {
             rows: self.order.len() as u32,
             min_time_ns: starts.iter().copied().min().unwrap_or_default(),
@@ -209,6 +212,17 @@ impl<'b> SortedSlab<'b> {
             traces: self.slab.traces,
             twins: parents.twins,
         };
+        let rollup = build::Slab {
+            gather: &gather,
+            traces: &self.traces,
+            parents: &parents,
+            peers: Peers::of_columns(writer.columns(), &routed),
+            linked: &[],
+            time: TimeRange::ALL,
+            counted: self.order.len(),
+        };
+        let rollup = roll_up(rollup, &mut writer.index.rollup.tables)?;
+        writer.index.rollup.push(&rollup)?;
         let special = HashMap::from_iter([
             (TRACE, Arc::new(UInt32Array::from(self.traces.clone())) as ArrayRef),
             (PARENT, Arc::new(UInt32Array::from(parents.places)) as ArrayRef),
@@ -249,24 +263,33 @@ fn sort(batches: &[RecordBatch], rows: &[SlabRow], order: SpanOrder) -> Result<V
 }
 
 /// Parents as places in the list of their trace's rows.
-struct Parents {
+pub(crate) struct Parents {
     places: Vec<u32>,
     elsewhere: FixedSizeBinaryArray,
     /// Whether two rows of a trace have one span id.
     twins: bool,
+    by_trace: RowsByTrace,
+    first_trace: u32,
 }
 
 /// Traces of more rows look parents up in a table.
 const SEARCHED_ROWS_MAX: usize = 48;
 
 impl Parents {
-    fn find(gather: &Gather<'_>, by_trace: &RowsByTrace, slab: &Slab) -> Result<Self> {
+    /// Finds the parents of rows whose traces' ordinals are `first_trace` and so many that follow.
+    pub(crate) fn find(
+        gather: &Gather<'_>,
+        traces: &[u32],
+        first_trace: u32,
+        trace_count: u32,
+    ) -> Result<Self> {
         let spans = ids(gather, col::SPAN_ID)?;
         let parents = ids(gather, col::PARENT_SPAN_ID)?;
-        let mut places = vec![PARENT_NONE; gather.order.len()];
+        let by_trace = RowsByTrace::new(traces, first_trace, trace_count);
+        let mut places = vec![PARENT_NONE; traces.len()];
         let mut table: HashMap<u64, u32> = HashMap::new();
         let mut twins = false;
-        for trace in 0..slab.traces {
+        for trace in 0..trace_count {
             let rows = by_trace.rows(trace);
             table.clear();
             if rows.len() > SEARCHED_ROWS_MAX {
@@ -298,7 +321,21 @@ impl Parents {
         }
         let elsewhere =
             FixedSizeBinaryArray::try_new(8, Buffer::from_vec(bytes), Some(valid.into()))?;
-        Ok(Self { places, elsewhere, twins })
+        Ok(Self { places, elsewhere, twins, by_trace, first_trace })
+    }
+
+    /// The row of a row's parent, if it is among the rows.
+    pub(crate) fn row(&self, row: usize, trace: u32) -> Option<usize> {
+        let place = self.places[row].checked_sub(PARENT_FIRST)?;
+        let rows = self.by_trace.rows(trace.wrapping_sub(self.first_trace));
+        rows.get(place as usize).map(|row| *row as usize)
+    }
+
+    /// The id of a row's parent that is not among the rows.
+    pub(crate) fn elsewhere(&self, row: usize) -> Option<u64> {
+        let mut id = [0; 8];
+        id.copy_from_slice(self.elsewhere.is_valid(row).then(|| self.elsewhere.value(row))?);
+        Some(u64::from_be_bytes(id))
     }
 }
 

@@ -1,12 +1,14 @@
-//! `<ulid>.idx`: what is known of a segment without reading its rows. Opens in one read.
+//! `<ulid>.idx`: what is known of a segment without reading its rows. Its head opens in one read after
+//! that of its first bytes; the rollup behind it is read when it is asked for.
 //!
 //! ```text
-//! file     := magic "TLIX" | version u16 LE | 0 u16 | sections u32 LE
-//!             | (kind u32 LE, offset u64 LE, length u64 LE)* | section*
+//! file     := magic "TLIX" | version u16 LE | 0 u16 | head bytes u64 LE | crc32c u32 LE of the rest of
+//!             the head | sections u32 LE | (kind u32 LE, offset u64 LE, length u64 LE)* | section*
 //! sections := 1 summary (see `summary`) | 2 trace ids | 3 trace order | 4 trace counts
 //!             (see `traces`) | 5 filters: (0 | 1 filter)* by row group, then column
 //!             | 6 counts of log records: zstd of (varint minute, varint service, varint severity,
 //!             varint rows)* after varint services, (len, name)*
+//!             | behind the head: 7 keys, 8 rows of the rollup (see `rollup::section`)
 //! ```
 //! A reader skips sections that it does not know. The file's crc32c is in the catalog.
 
@@ -16,6 +18,7 @@ pub(crate) mod summary;
 pub(crate) mod traces;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use bytes::Bytes;
 use throughline_model::codec::{Reader, put_bytes, put_varint};
@@ -25,11 +28,12 @@ use self::filter::Filter;
 use self::summary::Summary;
 use self::traces::{TraceEntry, TraceTable};
 use super::LogCounts;
+use super::rollup::section::RollupBuilder;
 use crate::{Error, Result};
 
 const MAGIC: [u8; 4] = *b"TLIX";
 /// Version of both files of a bundle.
-pub(crate) const FORMAT_VERSION: u16 = 1;
+pub(crate) const FORMAT_VERSION: u16 = 2;
 
 const SUMMARY: u32 = 1;
 const TRACE_IDS: u32 = 2;
@@ -37,6 +41,14 @@ const TRACE_ORDER: u32 = 3;
 const TRACE_COUNTS: u32 = 4;
 const FILTERS: u32 = 5;
 const LOG_COUNTS: u32 = 6;
+const ROLLUP_KEYS: u32 = 7;
+const ROLLUP_ROWS: u32 = 8;
+/// Sections in the head, and behind it.
+const HEAD_SECTIONS: usize = 6;
+const SECTIONS: usize = 8;
+
+/// The first bytes of the file, which say how long the head is.
+pub(crate) const PREFIX_BYTES: u64 = 20;
 
 /// An index, read.
 #[derive(Debug)]
@@ -46,6 +58,10 @@ pub(crate) struct Index {
     /// By row group and attribute column; none where none was built.
     filters: Vec<Option<Filter>>,
     log_counts: Bytes,
+    /// Where the keys of the rollup are in the file; nowhere for log records.
+    pub rollup_keys: Range<u64>,
+    /// Where its rows are.
+    pub rollup_rows: Range<u64>,
 }
 
 /// An index under construction.
@@ -56,6 +72,7 @@ pub(crate) struct IndexBuilder {
     pub facts: FactsBuilder,
     pub filters: Vec<Option<Filter>>,
     pub log_counts: LogCounts,
+    pub rollup: RollupBuilder,
 }
 
 impl IndexBuilder {
@@ -74,18 +91,21 @@ impl IndexBuilder {
                 None => filters.push(0),
             }
         }
-        let sections = [
+        let [rollup_keys, rollup_rows] = self.rollup.encode()?;
+        let sections: [(u32, Vec<u8>); SECTIONS] = [
             (SUMMARY, summary),
             (TRACE_IDS, ids),
             (TRACE_ORDER, order),
             (TRACE_COUNTS, counts),
             (FILTERS, filters),
             (LOG_COUNTS, encode_log_counts(&self.log_counts)?),
+            (ROLLUP_KEYS, rollup_keys),
+            (ROLLUP_ROWS, rollup_rows),
         ];
         let mut out = Vec::new();
         out.extend_from_slice(&MAGIC);
         out.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
-        out.extend_from_slice(&[0, 0]);
+        out.extend_from_slice(&[0; PREFIX_BYTES as usize - 6]);
         out.extend_from_slice(&(sections.len() as u32).to_le_bytes());
         let mut offset = (out.len() + sections.len() * 20) as u64;
         for (kind, bytes) in &sections {
@@ -94,42 +114,74 @@ impl IndexBuilder {
             out.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
             offset += bytes.len() as u64;
         }
-        sections.iter().for_each(|(_, bytes)| out.extend_from_slice(bytes));
+        let (head, behind) = sections.split_at(HEAD_SECTIONS);
+        head.iter().for_each(|(_, bytes)| out.extend_from_slice(bytes));
+        let head_bytes = out.len() as u64;
+        let crc32c = crc32c::crc32c(&out[PREFIX_BYTES as usize..]);
+        out[8..16].copy_from_slice(&head_bytes.to_le_bytes());
+        out[16..20].copy_from_slice(&crc32c.to_le_bytes());
+        behind.iter().for_each(|(_, bytes)| out.extend_from_slice(bytes));
         Ok(out)
     }
 }
 
+/// How long the head of a file is, from its first [`PREFIX_BYTES`].
+pub(crate) fn head_bytes(prefix: &[u8]) -> Result<u64> {
+    let mut reader = Reader::new(prefix);
+    if reader.array::<4>()? != MAGIC {
+        return Err(Error::corrupt("an index does not start with its magic"));
+    }
+    let version = u16::from_le_bytes(reader.array()?);
+    if version != FORMAT_VERSION {
+        return Err(Error::corrupt(format!(
+            "an index has version {version}, this program knows {FORMAT_VERSION}"
+        )));
+    }
+    reader.take(2)?;
+    Ok(u64::from_le_bytes(reader.array()?))
+}
+
 impl Index {
-    /// Reads the bytes of a file.
-    pub(crate) fn read(file: &Bytes) -> Result<Self> {
-        let mut reader = Reader::new(file);
-        if reader.array::<4>()? != MAGIC {
-            return Err(Error::corrupt("an index does not start with its magic"));
+    /// Reads the head of a file of so many bytes.
+    pub(crate) fn read(head: &Bytes, file_bytes: u64) -> Result<Self> {
+        let mut reader = Reader::new(head);
+        if head_bytes(reader.take(PREFIX_BYTES as usize - 4)?)? != head.len() as u64 {
+            return Err(Error::corrupt("the head of an index is cut off"));
         }
-        let version = u16::from_le_bytes(reader.array()?);
-        if version != FORMAT_VERSION {
+        let expected = u32::from_le_bytes(reader.array()?);
+        let crc32c = crc32c::crc32c(reader.rest());
+        if crc32c != expected {
             return Err(Error::corrupt(format!(
-                "an index has version {version}, this program knows {FORMAT_VERSION}"
+                "the head of an index has crc32c {crc32c:08x}, it says {expected:08x}"
             )));
         }
-        reader.take(2)?;
         let count = u32::from_le_bytes(reader.array()?);
-        let mut sections = [(); 7].map(|()| Bytes::new());
+        let mut places = [const { 0..0 }; SECTIONS + 1];
         for _ in 0..count {
             let kind = u32::from_le_bytes(reader.array()?) as usize;
-            let offset = u64::from_le_bytes(reader.array()?) as usize;
-            let end = offset.saturating_add(u64::from_le_bytes(reader.array()?) as usize);
-            if end > file.len() {
+            let offset = u64::from_le_bytes(reader.array()?);
+            let end = offset.saturating_add(u64::from_le_bytes(reader.array()?));
+            let bytes = if kind <= HEAD_SECTIONS { head.len() as u64 } else { file_bytes };
+            if end > bytes {
                 return Err(Error::corrupt(format!("section {kind} of an index is cut off")));
             }
-            if let Some(section) = sections.get_mut(kind) {
-                *section = file.slice(offset..end);
+            if let Some(place) = places.get_mut(kind) {
+                *place = offset..end;
             }
         }
-        let [_, summary, ids, order, counts, filters, log_counts] = sections;
-        let summary = Summary::read(&summary)?;
-        let filters = read_filters(&filters, &summary)?;
-        Ok(Self { traces: TraceTable::new(ids, order, counts)?, summary, filters, log_counts })
+        let [_, summary, ids, order, counts, filters, log_counts, rollup_keys, rollup_rows] =
+            places;
+        let section = |place: Range<u64>| head.slice(place.start as usize..place.end as usize);
+        let summary = Summary::read(&section(summary))?;
+        let filters = read_filters(&section(filters), &summary)?;
+        Ok(Self {
+            traces: TraceTable::new(section(ids), section(order), section(counts))?,
+            summary,
+            filters,
+            log_counts: section(log_counts),
+            rollup_keys,
+            rollup_rows,
+        })
     }
 
     /// The filter of an attribute column in a row group.

@@ -6,4 +6,4 @@ mod round_trip;
 mod unusual;
 
 pub(crate) use data::{Fixture, log_keys, random_logs, random_spans, span_keys};
-pub(crate) use round_trip::{context, tier};
+pub(crate) use round_trip::{all_rows, context, tier};
