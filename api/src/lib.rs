@@ -9,6 +9,7 @@
 //! - [`error`]: the one place that says how an error becomes HTTP
 //! - [`edge`]: panics, counts, unknown paths and methods
 //! - [`otlp`], [`render`]: spans as OTLP, values and Arrow columns as JSON and IPC
+//! - [`tempo`]: Tempo's API, for Grafana
 //! - [`openapi`]: the description of all this
 
 mod counters;
@@ -20,6 +21,7 @@ pub mod openapi;
 pub mod otlp;
 pub mod render;
 mod state;
+pub mod tempo;
 #[cfg(test)]
 mod tests;
 pub mod zipkin;
@@ -42,10 +44,12 @@ pub fn routes(state: ApiState) -> Router {
     // Streams are left alone: compression would hold their rows back.
     let compressible = SizeAbove::new(COMPRESS_BYTES_MIN)
         .and(NotForContentType::const_new("application/x-ndjson"))
+        .and(NotForContentType::GRPC)
         .and(NotForContentType::const_new(render::ipc::ARROW_STREAM));
     native::routes()
         .merge(jaeger::routes::routes())
         .merge(zipkin::routes::routes())
+        .merge(tempo::routes())
         .method_not_allowed_fallback(edge::wrong_method)
         .layer(from_fn_with_state(state.clone(), edge::surround))
         .layer(

@@ -4,7 +4,9 @@ use axum::Json;
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 
-use crate::native::{catalog, changes, exceptions, logs, metrics, services, sql, status, traces};
+use crate::native::{
+    catalog, changes, exceptions, logs, metrics, services, sql, status, traceql, traces,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -30,6 +32,9 @@ use crate::native::{catalog, changes, exceptions, logs, metrics, services, sql, 
         traces::routes::search,
         traces::routes::trace,
         traces::routes::logs,
+        traceql::routes::search,
+        traceql::routes::metrics,
+        traceql::routes::complete,
         logs::routes::search,
         metrics::routes::list,
         metrics::routes::series,

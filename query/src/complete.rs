@@ -1,4 +1,8 @@
-//! What there is to ask about: services, operations, attribute names and values.
+//! What there is to ask about: services, operations, attribute names and values; the fields of spans in
+//! the words of TraceQL are in [`fields`].
+
+pub mod fields;
+mod filter;
 
 use std::collections::HashMap;
 
@@ -279,6 +283,10 @@ impl Counts {
     }
 
     fn finish(self, admitted: &Admitted, prefix: &str) -> Names {
+        self.finish_at(admitted, prefix, NAMES_MAX)
+    }
+
+    fn finish_at(self, admitted: &Admitted, prefix: &str, limit: usize) -> Names {
         let mut names = self
             .by_name
             .into_iter()
@@ -286,8 +294,8 @@ impl Counts {
             .map(|(name, count)| NameCount { name, count })
             .collect::<Vec<_>>();
         names.sort_by(|a, b| (b.count, &a.name).cmp(&(a.count, &b.name)));
-        let truncated = self.limited || names.len() > NAMES_MAX;
-        names.truncate(NAMES_MAX);
+        let truncated = self.limited || names.len() > limit;
+        names.truncate(limit);
         admitted.budget.stats.add_rows(names.len());
         Names { names, truncated, stats: admitted.budget.stats.snapshot() }
     }

@@ -29,9 +29,13 @@ pub enum Protocol {
 
 impl Protocol {
     /// The protocol of a request that came in on a port of protocol `self`: the API's port also
-    /// carries OTLP/HTTP below `/otlp`.
+    /// carries OTLP/HTTP below `/otlp`, and Tempo's gRPC service.
     pub fn of_request(self, path: &str) -> Protocol {
-        if self == Protocol::Api && path.starts_with("/otlp/") { Protocol::OtlpHttp } else { self }
+        match self {
+            Protocol::Api if path.starts_with("/otlp/") => Protocol::OtlpHttp,
+            Protocol::Api if path.starts_with("/tempopb.") => Protocol::Grpc,
+            own => own,
+        }
     }
 }
 

@@ -18,6 +18,7 @@ pub mod sql;
 pub mod stats;
 pub mod status;
 pub mod time;
+pub mod traceql;
 pub mod traces;
 
 use axum::Router;
@@ -39,6 +40,7 @@ pub fn routes() -> Router<ApiState> {
         .merge(services::routes::routes())
         .merge(exceptions::routes::routes())
         .merge(changes::routes::routes())
+        .merge(traceql::routes::routes())
         .merge(status::routes::routes())
         .route("/api/v1/openapi.json", get(document))
         .route("/api", any(unknown_path))

@@ -16,7 +16,7 @@ use super::{ResourceGroup, ScopeGroup};
 
 pub use logs::write_logs;
 pub use metrics::write_metrics;
-pub use traces::write_spans;
+pub use traces::{write_batches, write_resource_spans, write_spans};
 
 /// What the levels of a signal's document are called.
 struct Names {

@@ -39,7 +39,8 @@ fn instrumentation_scope(scope: &Scope) -> Option<InstrumentationScope> {
     })
 }
 
-fn key_values(attributes: &[(String, Value)]) -> Vec<KeyValue> {
+/// Attributes as the generated messages.
+pub fn key_values(attributes: &[(String, Value)]) -> Vec<KeyValue> {
     attributes
         .iter()
         .map(|(key, value)| KeyValue {
