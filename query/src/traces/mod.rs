@@ -1,10 +1,13 @@
-//! Traces: one by its id ([`TraceResult`]), and those that match a search ([`TraceSearch`]).
+//! Traces: one by its id ([`TraceResult`]), what its page shows ([`page`]), those that match a search
+//! ([`TraceSearch`]), and what is different between traces ([`compare`]).
 //!
 //! A trace belongs to the page of its newest matched span; pages are ordered by that span's start,
 //! newest first, then by trace id.
 
+pub mod compare;
 mod cursor;
 mod lookup;
+pub mod page;
 mod search;
 mod summary;
 

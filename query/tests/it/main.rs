@@ -8,4 +8,5 @@ mod logs;
 mod metrics;
 mod property;
 mod sql;
+mod trace_page;
 mod traces;
