@@ -6,6 +6,7 @@ mod names;
 mod openapi;
 mod server;
 mod sql;
+mod trace_page;
 mod traces;
 
 use std::sync::Arc;
