@@ -3,6 +3,7 @@
 // (THROUGHLINE_SHARED, or ../shared beside the repository).
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Connect, Plugin } from 'vite';
+import { criticalFacts, skeletonBytes } from './mock_skeleton.ts';
 import { MockStore } from './mock_store.ts';
 
 export function mockApi(): Plugin {
@@ -26,7 +27,7 @@ function handle(store: MockStore, request: IncomingMessage, response: ServerResp
   setTimeout(() => {
     response.statusCode = status;
     response.setHeader('content-type', status === 200 ? 'application/json' : 'application/problem+json');
-    response.end(JSON.stringify(body));
+    response.end(body instanceof Uint8Array ? body : JSON.stringify(body));
   }, DELAY_MS);
 }
 
@@ -40,7 +41,7 @@ const ok = (body: unknown): Answer => ({ status: 200, body });
 function answer(store: MockStore, url: URL): Answer {
   const path = url.pathname.split('/').filter(Boolean).map(decodeURIComponent);
   const query = url.searchParams;
-  const [kind, id, part] = path;
+  const [kind, id, part, spanId] = path;
   if (kind === 'status') return ok({ ready: true, storage: { settled: true } });
   if (kind === 'services' && !id) return ok({ services: store.services().map((name) => ({ name })) });
   if (kind === 'services') return ok({ operations: store.operations(id) });
@@ -50,8 +51,10 @@ function answer(store: MockStore, url: URL): Answer {
   if (kind === 'traces' && !id) return search(store, query);
   if (kind === 'traces' && part === 'logs') return ok({ logs: store.logs(id), next_cursor: null });
   if (kind === 'traces') {
-    const trace = store.trace(id);
-    return trace ? ok(trace) : problem(404, 'Not found', `no trace ${id}`);
+    const trace = store.trace(id, part === 'spans' ? spanId : undefined);
+    if (!trace) return problem(404, 'Not found', `no trace ${id}`);
+    if (part === 'skeleton') return ok(skeletonBytes(id, trace));
+    return ok(part === 'facts' ? criticalFacts(id, trace) : trace);
   }
   return problem(404, 'Not found', `no such path: ${url.pathname}`);
 }

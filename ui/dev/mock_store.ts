@@ -86,11 +86,13 @@ export class MockStore {
     };
   }
 
-  trace(id: string): OtlpTrace | undefined {
+  /** A trace, or one span of it. */
+  trace(id: string, spanId?: string): OtlpTrace | undefined {
     const entry = this.entries.get(id);
     if (!entry) return undefined;
+    const spans = entry.spans.filter((span) => spanId === undefined || span.spanId === spanId);
     return {
-      resourceSpans: [...byService(entry.spans)].map(([service, spans]) => ({
+      resourceSpans: [...byService(spans)].map(([service, spans]) => ({
         resource: {
           attributes: [
             { key: 'service.name', value: { stringValue: service } },

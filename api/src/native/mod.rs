@@ -34,6 +34,7 @@ pub fn routes() -> Router<ApiState> {
     Router::new()
         .merge(sql::routes::routes())
         .merge(traces::routes::routes())
+        .merge(traces::page::routes::routes())
         .merge(logs::routes::routes())
         .merge(metrics::routes::routes())
         .merge(catalog::routes::routes())

@@ -9,6 +9,7 @@ mod openapi;
 mod server;
 mod shared;
 mod sql;
+mod trace_page;
 mod traces;
 mod zipkin;
 

@@ -9,7 +9,9 @@ use datafusion::catalog::{
     MemorySchemaProvider,
 };
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryPool};
+use datafusion::execution::memory_pool::{
+    GreedyMemoryPool, MemoryConsumer, MemoryPool, MemoryReservation,
+};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::optimizer::Analyzer;
@@ -99,6 +101,16 @@ impl Sessions {
             memory: Arc::new(GreedyMemoryPool::new(options.memory_bytes_max)),
             query_memory_bytes_max: options.query_memory_bytes_max,
         }
+    }
+
+    /// Memory of a question that is no SQL, taken from the same pools until it is dropped.
+    pub fn reserve(&self, budget: &Budget, what: &str, bytes: usize) -> Result<MemoryReservation> {
+        let (shared, stats) = (self.memory.clone(), budget.stats.clone());
+        let pool: Arc<dyn MemoryPool> =
+            Arc::new(QueryPool::new(shared, self.query_memory_bytes_max, stats));
+        let reservation = MemoryConsumer::new(what).register(&pool);
+        reservation.try_grow(bytes)?;
+        Ok(reservation)
     }
 
     /// A session for one statement.

@@ -9,7 +9,7 @@ use throughline_model::schema::col;
 use throughline_model::span::{Span, read_spans};
 use throughline_model::time::{HOUR_NS, TimeRange};
 use throughline_storage::View;
-use throughline_storage::scan::{self, ScanContext};
+use throughline_storage::scan::{self, ScanColumn, ScanContext};
 
 use super::TraceResult;
 use crate::{Engine, Error, ErrorKind, QueryContext, Result};
@@ -32,7 +32,7 @@ impl Engine {
     ) -> Result<Option<TraceResult>> {
         let admitted = self.admit(ctx).await?;
         let budget = &admitted.budget;
-        let batches = budget.run(find(&admitted.view, id, hint, &budget.scan)).await?;
+        let batches = budget.run(find(&admitted.view, id, None, hint, &budget.scan)).await?;
         let rows = batches.iter().map(|batch| batch.num_rows()).sum::<usize>();
         if rows > budget.rows_max {
             return Err(Error::new(
@@ -52,17 +52,19 @@ impl Engine {
     }
 }
 
-// Reads the range, and a wider one for as long as spans are found near its edges.
-async fn find(
+/// Reads the range, and a wider one for as long as spans are found near its edges: all columns, or
+/// those asked for, starts and durations among them.
+pub(super) async fn find(
     view: &Arc<View>,
     id: TraceId,
+    columns: Option<Vec<ScanColumn>>,
     hint: Option<TimeRange>,
     context: &ScanContext,
 ) -> Result<Vec<RecordBatch>> {
     let mut range = hint.map(|hint| around(hint.start_ns, hint.end_ns));
     for _ in 0..WIDENINGS_MAX {
         let Some(looked) = range else { break };
-        let found = scan::trace_spans(view, id, None, Some(looked), context).await?;
+        let found = scan::trace_spans(view, id, columns.clone(), Some(looked), context).await?;
         let Some((first_ns, last_ns)) = extent(&found)? else { break };
         let wanted = around(first_ns, last_ns);
         if looked.start_ns <= wanted.start_ns && wanted.end_ns <= looked.end_ns {
@@ -73,10 +75,11 @@ async fn find(
             end_ns: looked.end_ns.max(wanted.end_ns),
         });
     }
-    Ok(scan::trace_spans(view, id, None, None, context).await?)
+    Ok(scan::trace_spans(view, id, columns, None, context).await?)
 }
 
-fn around(first_ns: i64, last_ns: i64) -> TimeRange {
+/// A range with [`HINT_MARGIN_NS`] to both sides.
+pub(super) fn around(first_ns: i64, last_ns: i64) -> TimeRange {
     TimeRange {
         start_ns: first_ns.saturating_sub(HINT_MARGIN_NS),
         end_ns: last_ns.saturating_add(HINT_MARGIN_NS),
@@ -101,8 +104,8 @@ fn extent(batches: &[RecordBatch]) -> Result<Option<(i64, i64)>> {
     Ok(all)
 }
 
-// Sorts by start and drops spans that were stored twice.
-fn collapse(spans: &mut Vec<Span>) {
+/// Sorts by start and drops spans that were stored twice.
+pub(super) fn collapse(spans: &mut Vec<Span>) {
     spans.sort_by_key(|span| (span.start_time_ns, span.span_id));
     spans.dedup_by(|a, b| a.span_id == b.span_id && format!("{a:?}") == format!("{b:?}"));
 }

@@ -1,12 +1,15 @@
-//! Traces: one by its id ([`TraceResult`]), and those that match a search ([`TraceSearch`]).
+//! Traces: one by its id ([`TraceResult`]), what its page shows ([`page`]), those that match a search
+//! ([`TraceSearch`]), and what is different between traces ([`compare`]).
 //!
 //! A trace belongs to the page of its newest matched span; pages are ordered by that span's start,
 //! newest first, then by trace id.
 
 mod calls;
+pub mod compare;
 pub(crate) mod cursor;
 mod lookup;
 mod names;
+pub mod page;
 mod rates;
 mod search;
 pub(crate) mod summary;

@@ -63,6 +63,11 @@ fn check(search: &TraceSearch) -> Result<()> {
             format!("limit is {}, allowed are 1 to {TRACES_PAGE_MAX}", search.limit),
         ));
     }
+    check_range(search)
+}
+
+/// Refuses durations that no span can have.
+pub(super) fn check_range(search: &TraceSearch) -> Result<()> {
     if let (Some(min), Some(max)) = (search.min_duration_ns, search.max_duration_ns)
         && min > max
     {
@@ -83,8 +88,8 @@ fn one_of(name: &str, texts: &[String]) -> Option<Predicate> {
     (!operands.is_empty()).then(|| column(name, Op::In(operands)))
 }
 
-// The range of time is about starts, where a scan's own is about overlaps.
-fn predicates(search: &TraceSearch) -> Vec<Predicate> {
+/// What a span must meet. The range of time is about starts, where a scan's own is about overlaps.
+pub(super) fn predicates(search: &TraceSearch) -> Vec<Predicate> {
     let mut all = search.filters.clone();
     all.extend(one_of(col::SERVICE_NAME, &search.services));
     all.extend(one_of(col::NAME, &search.operations));

@@ -9,6 +9,7 @@ mod logs;
 mod metrics;
 mod property;
 mod sql;
+mod trace_page;
 mod traceql;
 mod traceql_language;
 mod traces;

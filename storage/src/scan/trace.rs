@@ -41,8 +41,14 @@ fn read_spans_of(
     let mut found = Vec::new();
     for batch in tier.heads.iter() {
         guard.check()?;
-        if let Some(rows) = rows_of(batch, id)? {
-            found.push(project(Signal::Traces, &rows, wanted)?);
+        if let Some(keep) = rows_of(batch, id)? {
+            // Whole columns cost nothing to leave out; single attributes are taken out of few rows.
+            let fixed = |column: &ScanColumn| !matches!(column, ScanColumn::Attribute(_));
+            found.push(if wanted.iter().all(fixed) {
+                filter_record_batch(&project(Signal::Traces, batch, wanted)?, &keep)?
+            } else {
+                project(Signal::Traces, &filter_record_batch(batch, &keep)?, wanted)?
+            });
         }
     }
     ScanStats::add(&guard.stats.segments_total, tier.segments.len() as u64);
@@ -63,15 +69,13 @@ fn read_spans_of(
     collapse(found)
 }
 
-fn rows_of(batch: &RecordBatch, id: TraceId) -> Result<Option<RecordBatch>> {
+// Which rows of a head's batch belong to the trace, if any does.
+fn rows_of(batch: &RecordBatch, id: TraceId) -> Result<Option<BooleanArray>> {
     let ids = batch.column_by_name(col::TRACE_ID);
     let ids = ids.ok_or_else(|| Error::invalid("a head has no trace ids"))?.as_fixed_size_binary();
     let keep = (0..ids.len()).map(|row| ids.is_valid(row) && ids.value(row) == id.0);
     let keep = keep.collect::<Vec<bool>>();
-    if !keep.contains(&true) {
-        return Ok(None);
-    }
-    Ok(Some(filter_record_batch(batch, &BooleanArray::from(keep))?))
+    Ok(keep.contains(&true).then(|| BooleanArray::from(keep)))
 }
 
 fn read_segment(
@@ -136,12 +140,12 @@ pub(super) fn read_rows(
 // Drops spans that are equal to an earlier one in id and content: a sender that did not get its
 // answer sent them again in another request.
 fn collapse(batches: Vec<RecordBatch>) -> Result<Vec<RecordBatch>> {
-    let mut seen: HashMap<Vec<u8>, u32> = HashMap::new();
+    let mut seen: HashMap<u64, u32> = HashMap::new();
     for batch in &batches {
         let Some(ids) = batch.column_by_name(col::SPAN_ID) else { return Ok(batches) };
         let ids = ids.as_fixed_size_binary();
         for row in 0..ids.len() {
-            *seen.entry_ref(ids.value(row)).or_insert(0) += 1;
+            *seen.entry(number(ids.value(row))).or_insert(0) += 1;
         }
     }
     if seen.values().all(|count| *count == 1) {
@@ -154,12 +158,17 @@ fn collapse(batches: Vec<RecordBatch>) -> Result<Vec<RecordBatch>> {
         let Some(ids) = ids else { continue };
         let mut keep = Vec::with_capacity(batch.num_rows());
         for row in 0..batch.num_rows() {
-            let single = seen.get(ids.value(row)).is_none_or(|count| *count == 1);
+            let single = seen.get(&number(ids.value(row))).is_none_or(|count| *count == 1);
             keep.push(single || contents.insert(content(&batch, row)?));
         }
         kept.push(filter_record_batch(&batch, &BooleanArray::from(keep))?);
     }
     Ok(kept)
+}
+
+// A span id as a number; those of other widths, which there are not, would share one.
+fn number(id: &[u8]) -> u64 {
+    id.try_into().map(u64::from_be_bytes).unwrap_or_default()
 }
 
 // The bytes of a row, whatever dictionaries its batch has; attributes in the order of their keys.

@@ -31,10 +31,14 @@ export async function apiGet(path: string, params?: Params, signal?: AbortSignal
 }
 
 /** The response once its status is a success; every other outcome is an ApiError or an abort. */
-export async function request(url: string, signal?: AbortSignal): Promise<Response> {
+export async function request(
+  url: string,
+  signal?: AbortSignal,
+  accept = 'application/json',
+): Promise<Response> {
   let response: Response;
   try {
-    response = await fetch(url, { signal, headers: { accept: 'application/json' } });
+    response = await fetch(url, { signal, headers: { accept } });
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new ApiError(0, {

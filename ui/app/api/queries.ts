@@ -2,6 +2,7 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query';
 import { resolveRange } from '../lib/time_range.ts';
 import { type TraceQuery, traceParams } from '../search/query.ts';
+import type { CriticalFacts } from '../trace/critical.ts';
 import { apiGet } from './client.ts';
 import { decodeLogPage, decodeNames, decodeOperations, decodeTracePage, decodeValues } from './decode.ts';
 import type { Status } from './types.ts';
@@ -102,6 +103,20 @@ export function anyTraceQuery(enabled: boolean) {
     },
     enabled,
     staleTime: 0,
+  });
+}
+
+/** Whom the root of a trace waits for, when. */
+export function criticalPathQuery(traceId: string, enabled: boolean) {
+  return queryOptions({
+    queryKey: ['critical-path', traceId],
+    queryFn: async ({ signal }) => {
+      const params = { include: 'critical_path,skew' };
+      return (await apiGet(`traces/${traceId}/facts`, params, signal)) as CriticalFacts;
+    },
+    enabled,
+    structuralSharing: false,
+    staleTime: Number.POSITIVE_INFINITY,
   });
 }
 

@@ -35,6 +35,7 @@ export const IconSun = line(
   </>,
 );
 export const IconMoon = line(<path d="M13.5 9.6A5.8 5.8 0 0 1 6.4 2.5a5.8 5.8 0 1 0 7.1 7.1Z" />);
+export const IconPath = line(<path d="M2 3.5h5v4.5h4v4.5h3" />);
 export const IconSearch = line(
   <>
     <circle cx="7" cy="7" r="4.5" />

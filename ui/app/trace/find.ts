@@ -1,6 +1,6 @@
 // Search within a trace: every word must occur in the span's service, name, ids or attributes.
 import { type OtlpKeyValue, valueText } from './otlp.ts';
-import type { ParsedTrace, SourceSpan } from './table.ts';
+import type { SourceSpan, TraceTable } from './table.ts';
 
 /** `"two words"` stay together; letter case does not count. */
 export function splitWords(text: string): string[] {
@@ -10,7 +10,7 @@ export function splitWords(text: string): string[] {
 }
 
 /** The rows that match, ascending. */
-export function findSpans({ table, sources }: ParsedTrace, text: string): Int32Array {
+export function findSpans(table: TraceTable, sources: (SourceSpan | undefined)[], text: string): Int32Array {
   const words = splitWords(text);
   if (words.length === 0) return new Int32Array();
   const services = table.services.map((name) => name.toLowerCase());
@@ -29,7 +29,9 @@ export function findSpans({ table, sources }: ParsedTrace, text: string): Int32A
   return Int32Array.from(rows);
 }
 
-function inSource({ span, resource }: SourceSpan, word: string): boolean {
+function inSource(source: SourceSpan | undefined, word: string): boolean {
+  if (!source) return false;
+  const { span, resource } = source;
   return (
     inAttributes(span.attributes, word) ||
     !!span.status?.message?.toLowerCase().includes(word) ||

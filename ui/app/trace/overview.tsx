@@ -16,6 +16,7 @@ export function Overview({ figures, onFind }: OverviewProps) {
     figures.orphans && `${plural(figures.orphans, 'span')} whose parent is not in the trace`,
     figures.cycles && `${plural(figures.cycles, 'loop')} of parents, opened at the earliest span`,
     figures.duplicates && `${plural(figures.duplicates, 'span')} with an id that another span has`,
+    figures.late && `${plural(figures.late, 'span')} that started after the parent or the root had ended`,
   ].filter(Boolean);
   return (
     <div className={classes.span}>

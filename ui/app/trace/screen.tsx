@@ -4,7 +4,7 @@ import { useNavigate } from '@tanstack/react-router';
 import { useRef, useState } from 'react';
 import { useStored } from '../lib/storage.ts';
 import { lastSearch } from '../search/last_search.ts';
-import { IconCollapse, IconExpand, IconRows } from '../shell/icons.tsx';
+import { IconCollapse, IconExpand, IconPath, IconRows } from '../shell/icons.tsx';
 import { KeyHelp, TRACE_KEYS } from '../shell/key_help.tsx';
 import { FindBar } from './find_bar.tsx';
 import { TraceHeader } from './header.tsx';
@@ -56,6 +56,7 @@ export function TraceScreen({ table }: { table: TraceTable }) {
           viewport={state.viewport}
           selected={state.selected}
           matches={state.matchSet}
+          critical={state.critical}
           logs={state.logs.all}
           logsByRow={state.logs.byRow}
           rowHeight={ROW_HEIGHT[density] ?? ROW_HEIGHT.comfortable}
@@ -140,6 +141,18 @@ function Toolbar({ state, compact, onCompact }: ToolbarProps) {
           aria-label="Collapse all"
         >
           <IconCollapse size={14} />
+        </ActionIcon>
+      </Tooltip>
+      <Tooltip label={state.showsCritical ? 'Hide the critical path' : 'Show the critical path'}>
+        <ActionIcon
+          variant={state.showsCritical ? 'light' : 'subtle'}
+          color="gray"
+          size="sm"
+          onClick={() => state.setShowsCritical(!state.showsCritical)}
+          aria-label="Critical path"
+          aria-pressed={state.showsCritical}
+        >
+          <IconPath size={14} />
         </ActionIcon>
       </Tooltip>
       <Tooltip label={compact ? 'Taller rows' : 'Compact rows'}>

@@ -18,6 +18,7 @@ export interface TraceFigures {
   orphans: number;
   cycles: number;
   duplicates: number;
+  late: number;
   services: ServiceSummary[];
 }
 
@@ -30,6 +31,7 @@ export function traceFigures(table: TraceTable): TraceFigures {
     orphans: 0,
     cycles: 0,
     duplicates: 0,
+    late: 0,
     services,
   };
   let root = -1;
@@ -46,6 +48,7 @@ export function traceFigures(table: TraceTable): TraceFigures {
     if (flags & FLAG.ORPHAN) figures.orphans += 1;
     if (flags & FLAG.CYCLE) figures.cycles += 1;
     if (flags & FLAG.DUPLICATE) figures.duplicates += 1;
+    if (flags & FLAG.LATE) figures.late += 1;
     if (root === -1 && table.parent[row] === -1 && !(flags & (FLAG.ORPHAN | FLAG.CYCLE))) root = row;
   }
   figures.root = Math.max(root, 0);

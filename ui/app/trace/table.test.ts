@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { parseTrace } from '../../dev/whole_trace.ts';
 import { exactFilter, formatFilter, parseFilter } from '../search/filters.ts';
 import { barSegment, labelPlace, selfSegments } from './bar.ts';
 import { spanDetail } from './detail.ts';
@@ -9,7 +10,6 @@ import { valueText } from './otlp.ts';
 import { allCollapsed, isError, nextRow, revealed, rowsByStart, toggled, visibleRows } from './rows.ts';
 import { spanKeys } from './selection.ts';
 import { traceFigures } from './summary.ts';
-import { parseTrace } from './table.ts';
 import { FLAG } from './tree.ts';
 
 const BASE = 1_700_000_000_123_456_789n;
@@ -124,7 +124,7 @@ describe('parseTrace', () => {
   });
 
   it('finds spans by every word, in names, attributes and messages', () => {
-    const found = (text: string) => [...findSpans(parsed, text)];
+    const found = (text: string) => [...findSpans(parsed.table, parsed.sources, text)];
     expect(found('route=/pay')).toEqual([2]);
     expect(found('BANK declined')).toEqual([3]);
     expect(found('"op b"')).toEqual([1]);

@@ -1,7 +1,7 @@
 // A trace as columns, one entry a row in tree order: what the waterfall needs, and no attributes.
-// Made in the worker and handed over without copying; the rest of each span stays there.
+// Made in the worker of a skeleton, and handed over without copying. Notes and the times of events are
+// not in a skeleton: they come with the spans in full (`addRest`), which large traces do without.
 import {
-  attributeText,
   kindNumber,
   type Nanos,
   nanosBetween,
@@ -10,10 +10,10 @@ import {
   type OtlpSpan,
   type OtlpTrace,
   readNanos,
-  statusCode,
   valueText,
 } from './otlp.ts';
-import { buildTree, FLAG, type Tree } from './tree.ts';
+import type { Skeleton } from './skeleton.ts';
+import { FLAG, layOutTree, type Tree } from './tree.ts';
 
 export interface TraceTable {
   traceId: string;
@@ -45,6 +45,8 @@ export interface TraceTable {
   /** Events of row r: eventTimes[eventStart[r]] up to eventTimes[eventStart[r + 1]]. */
   eventStart: Uint32Array;
   eventTimes: Float64Array;
+  /** Place in the skeleton → row. */
+  rowOfPlace: Int32Array;
   /** Segments that could not be read, as the server names them; spans may be missing. */
   partial?: string;
 }
@@ -56,61 +58,82 @@ export interface SourceSpan {
   scope: OtlpScope;
 }
 
-export interface ParsedTrace {
-  table: TraceTable;
-  /** By row. */
-  sources: SourceSpan[];
-}
-
 export const SERVICE_UNKNOWN = 'unknown service';
 
-export function parseTrace(traceId: string, trace: OtlpTrace): ParsedTrace {
-  const spans = flatten(trace);
-  const times = spans.map(({ span }) => readNanos(span.startTimeUnixNano));
-  const base = times.reduce(earlier, times[0] ?? { seconds: 0, nanos: 0 });
-  const start = Float64Array.from(times, (time) => nanosBetween(base, time));
-  const duration = Float64Array.from(spans, ({ span }, i) =>
-    Math.max(0, nanosBetween(times[i], readNanos(span.endTimeUnixNano ?? span.startTimeUnixNano))),
-  );
-  const kind = Uint8Array.from(spans, ({ span }) => kindNumber(span.kind));
-  const ids = spans.map(({ span }) => span.spanId ?? '');
-  const parentIds = spans.map(({ span }) => parentId(span));
-  const tree = buildTree({ ids, parentIds, start, duration, kind });
-  const sources = Array.from(tree.order, (at) => spans[at]);
+export function tableOf(traceId: string, skeleton: Skeleton): TraceTable {
+  const { count, start, duration, name, service, kind, names, services } = skeleton;
+  const tree = layOutTree(skeleton.parent, start, duration, skeleton.flags);
   const table: TraceTable = {
     traceId,
-    count: spans.length,
-    startUnixNs: BigInt(base.seconds) * 1_000_000_000n + BigInt(base.nanos),
+    count,
+    startUnixNs: unixNanos(skeleton.startTime),
     durationNs: start.reduce((max, at, i) => Math.max(max, at + duration[i]), 0),
-    spanIds: sources.map(({ span }) => span.spanId ?? ''),
+    names,
+    services: services.map((service) => service || SERVICE_UNKNOWN),
+    notes: [''],
+    spanIds: Array.from(tree.order, (at) => skeleton.spanIds[at]),
     start: Float64Array.from(tree.order, (at) => start[at]),
     duration: Float64Array.from(tree.order, (at) => duration[at]),
+    name: Uint32Array.from(tree.order, (at) => name[at]),
+    service: Uint32Array.from(tree.order, (at) => service[at]),
     kind: Uint8Array.from(tree.order, (at) => kind[at]),
-    self: new Float64Array(spans.length),
+    note: new Uint32Array(count),
+    self: new Float64Array(count),
+    eventStart: new Uint32Array(count + 1),
+    eventTimes: new Float64Array(),
+    rowOfPlace: rowsOf(tree),
     parent: tree.parent,
     end: tree.end,
     depth: tree.depth,
     flags: tree.flags,
-    ...names(sources),
-    ...notes(sources),
-    ...events(sources, base),
+    partial: skeleton.partial.join(',') || undefined,
   };
-  markErrors(table, sources);
-  measureSelf(table, tree);
-  return { table, sources };
+  markAbove(table);
+  measureSelf(table);
+  return table;
 }
 
-/** Eight zero bytes are no parent. */
-function parentId(span: OtlpSpan): string {
-  const id = span.parentSpanId ?? '';
-  return /^0*$/.test(id) ? '' : id;
+function rowsOf({ order }: Tree): Int32Array {
+  const rows = new Int32Array(order.length);
+  order.forEach((place, row) => {
+    rows[place] = row;
+  });
+  return rows;
 }
 
-function earlier(one: Nanos, other: Nanos): Nanos {
-  return nanosBetween(one, other) < 0 ? other : one;
+function unixNanos(time: string): bigint {
+  const [whole, fraction = ''] = time.replace('Z', '').split('.');
+  return BigInt(Date.parse(`${whole}Z`)) * 1_000_000n + BigInt(fraction.padEnd(9, '0').slice(0, 9));
 }
 
-function flatten(trace: OtlpTrace): SourceSpan[] {
+/** Which span of a whole trace belongs to each row; some may have gone since the skeleton was read. */
+export function sourcesOf(table: TraceTable, trace: OtlpTrace): (SourceSpan | undefined)[] {
+  const byId = new Map<string, SourceSpan[]>();
+  for (const source of flatten(trace)) {
+    const id = source.span.spanId ?? '';
+    const known = byId.get(id);
+    if (known) known.push(source);
+    else byId.set(id, [source]);
+  }
+  return table.spanIds.map((id, row) => sourceOf(table, row, byId.get(id) ?? []));
+}
+
+/** Of the spans with the id of a row, the one that starts when the row does. */
+export function sourceOf(table: TraceTable, row: number, found: SourceSpan[]): SourceSpan | undefined {
+  const base = readNanos(String(table.startUnixNs));
+  const starts = ({ span }: SourceSpan) => nanosBetween(base, readNanos(span.startTimeUnixNano));
+  const kind = ({ span }: SourceSpan) => kindNumber(span.kind) === table.kind[row];
+  const atStart = found.filter((source) => starts(source) === table.start[row]);
+  return atStart.find(kind) ?? atStart[0] ?? found[0];
+}
+
+/** Adds what a skeleton does not say. */
+export function addRest(table: TraceTable, sources: (SourceSpan | undefined)[]): void {
+  const known = sources.map((source) => source ?? { span: {}, resource: {}, scope: {} });
+  Object.assign(table, notes(known), events(known, readNanos(String(table.startUnixNs))));
+}
+
+export function flatten(trace: OtlpTrace): SourceSpan[] {
   const result: SourceSpan[] = [];
   for (const { resource = {}, scopeSpans = [] } of trace.resourceSpans ?? []) {
     for (const { scope = {}, spans = [] } of scopeSpans) {
@@ -120,23 +143,7 @@ function flatten(trace: OtlpTrace): SourceSpan[] {
   return result;
 }
 
-function names(sources: SourceSpan[]): Pick<TraceTable, 'services' | 'names' | 'service' | 'name'> {
-  const services = new Interner();
-  const operations = new Interner();
-  const ofResource = new Map<OtlpResource, number>();
-  const service = Uint32Array.from(sources, ({ resource }) => {
-    let at = ofResource.get(resource);
-    if (at === undefined) {
-      at = services.add(attributeText(resource.attributes, 'service.name') || SERVICE_UNKNOWN);
-      ofResource.set(resource, at);
-    }
-    return at;
-  });
-  const name = Uint32Array.from(sources, ({ span }) => operations.add(span.name ?? ''));
-  return { services: services.values, names: operations.values, service, name };
-}
-
-function notes(sources: SourceSpan[]): Pick<TraceTable, 'notes' | 'note'> {
+export function notes(sources: SourceSpan[]): Pick<TraceTable, 'notes' | 'note'> {
   const texts = new Interner();
   texts.add('');
   const note = Uint32Array.from(sources, ({ span }) => texts.add(noteOf(span)));
@@ -164,7 +171,7 @@ function noteOf({ attributes }: OtlpSpan): string {
   return database;
 }
 
-class Interner {
+export class Interner {
   readonly values: string[] = [];
   private readonly places = new Map<string, number>();
 
@@ -178,7 +185,7 @@ class Interner {
   }
 }
 
-function events(sources: SourceSpan[], base: Nanos): Pick<TraceTable, 'eventStart' | 'eventTimes'> {
+export function events(sources: SourceSpan[], base: Nanos): Pick<TraceTable, 'eventStart' | 'eventTimes'> {
   const eventStart = new Uint32Array(sources.length + 1);
   const times: number[] = [];
   sources.forEach(({ span }, row) => {
@@ -188,20 +195,18 @@ function events(sources: SourceSpan[], base: Nanos): Pick<TraceTable, 'eventStar
   return { eventStart, eventTimes: Float64Array.from(times) };
 }
 
-function markErrors(table: TraceTable, sources: SourceSpan[]): void {
-  const { flags, parent } = table;
-  for (let row = table.count - 1; row >= 0; row--) {
-    if (statusCode(sources[row].span) === 2) flags[row] |= FLAG.ERROR;
+export function markAbove({ count, flags, parent }: TraceTable): void {
+  for (let row = count - 1; row >= 0; row--) {
     if (parent[row] !== -1 && flags[row] & (FLAG.ERROR | FLAG.ERROR_BELOW))
       flags[parent[row]] |= FLAG.ERROR_BELOW;
   }
 }
 
 /** Children come in order of start, so one sweep a parent suffices: `covered` is how far it came. */
-function measureSelf({ start, duration, self, parent }: TraceTable, { order }: Tree): void {
+export function measureSelf({ count, start, duration, self, parent }: TraceTable): void {
   const covered = Float64Array.from(start);
   self.set(duration);
-  for (let row = 0; row < order.length; row++) {
+  for (let row = 0; row < count; row++) {
     const above = parent[row];
     if (above === -1) continue;
     const from = Math.max(start[row], covered[above]);

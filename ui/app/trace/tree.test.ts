@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { buildTree } from '../../dev/build_tree.ts';
 import { KIND_CLIENT, KIND_SERVER } from './otlp.ts';
-import { buildTree, FLAG, type Tree } from './tree.ts';
+import { FLAG, type Tree } from './tree.ts';
 
 interface Case {
   id: string;

@@ -1,31 +1,19 @@
-// Spans in any order, with parents named by id → rows in tree order.
-//
-// Whatever the input, every span gets exactly one row: a parent that is missing makes its child a
-// root (ORPHAN), a loop is opened at its earliest span (CYCLE), and of spans that share an id each
-// keeps its row (DUPLICATE) while their children go to one of them. No step recurses, and each is
-// linear but the sort.
-import { KIND_CLIENT, KIND_SERVER } from './otlp.ts';
+// Spans in any order, with known parents → rows in tree order. Every span gets exactly one row. No step
+// recurses, and each is linear but the sort.
 
 export const FLAG = {
   ERROR: 1,
   /** A descendant has an error. */
   ERROR_BELOW: 2,
-  /** The parent is named but not in the trace. */
+  /** The parent is named but not in the trace: a root. */
   ORPHAN: 4,
-  /** The parents of this span led back to it. */
+  /** The parents of this span led back to it; the loop is open here. */
   CYCLE: 8,
   /** Another span before this one has the same id. */
   DUPLICATE: 16,
+  /** It starts after its parent, or the top of its tree, has ended. */
+  LATE: 32,
 } as const;
-
-export interface TreeInput {
-  ids: string[];
-  /** Empty for a root. */
-  parentIds: string[];
-  start: Float64Array;
-  duration: Float64Array;
-  kind: Uint8Array;
-}
 
 export interface Tree {
   /** Row → place in the input. */
@@ -38,80 +26,20 @@ export interface Tree {
   flags: Uint8Array;
 }
 
-export function buildTree(input: TreeInput): Tree {
-  const flags = new Uint8Array(input.ids.length);
-  const parents = findParents(input, flags);
-  const byTime = sortByTime(input);
-  openCycles(parents, byTime, flags);
-  return layOut(parents, byTime, flags);
-}
-
-/** Input place → input place of the parent, −1 without one. */
-function findParents(input: TreeInput, flags: Uint8Array): Int32Array {
-  const { ids, parentIds, kind } = input;
-  const owner = new Map<string, number>();
-  const shared = new Map<number, number>();
-  for (let i = 0; i < ids.length; i++) {
-    const first = owner.get(ids[i]);
-    if (first === undefined) {
-      owner.set(ids[i], i);
-      continue;
-    }
-    flags[i] |= FLAG.DUPLICATE;
-    // Zipkin's shared spans: client and server under one id. The server's is below the client's,
-    // and has the children.
-    if (kind[first] === KIND_CLIENT && kind[i] === KIND_SERVER) {
-      shared.set(i, first);
-      owner.set(ids[i], i);
-    } else if (kind[first] === KIND_SERVER && kind[i] === KIND_CLIENT && !shared.has(first)) {
-      shared.set(first, i);
-    }
-  }
-  const parents = new Int32Array(ids.length).fill(-1);
-  for (let i = 0; i < ids.length; i++) {
-    const client = shared.get(i);
-    if (client !== undefined) {
-      parents[i] = client;
-    } else if (parentIds[i] !== '') {
-      const parent = owner.get(parentIds[i]);
-      if (parent === undefined) flags[i] |= FLAG.ORPHAN;
-      else parents[i] = parent;
-    }
-  }
-  return parents;
+/** The rows of spans whose parents are known, and lead back to none of them. */
+export function layOutTree(
+  parents: Int32Array,
+  start: Float64Array,
+  duration: Float64Array,
+  flags: Uint8Array,
+): Tree {
+  return layOut(parents, sortByTime({ start, duration }), flags);
 }
 
 /** By start; of equal starts the longer span first, as the parent most likely is. */
-function sortByTime({ ids, start, duration }: TreeInput): Int32Array {
-  const byTime = Int32Array.from(ids, (_, i) => i);
+export function sortByTime({ start, duration }: { start: Float64Array; duration: Float64Array }): Int32Array {
+  const byTime = Int32Array.from(start, (_, i) => i);
   return byTime.sort((a, b) => start[a] - start[b] || duration[b] - duration[a] || a - b);
-}
-
-function openCycles(parents: Int32Array, byTime: Int32Array, flags: Uint8Array): void {
-  const rank = new Int32Array(parents.length);
-  byTime.forEach((span, at) => {
-    rank[span] = at;
-  });
-  // 0 = not seen; otherwise the number of the walk that came by first.
-  const walkOf = new Int32Array(parents.length);
-  for (let walk = 1; walk <= byTime.length; walk++) {
-    let at = byTime[walk - 1];
-    while (at !== -1 && walkOf[at] === 0) {
-      walkOf[at] = walk;
-      at = parents[at];
-    }
-    if (at !== -1 && walkOf[at] === walk) openLoop(at, parents, rank, flags);
-  }
-}
-
-/** Cuts the loop through `member` above its earliest span. */
-function openLoop(member: number, parents: Int32Array, rank: Int32Array, flags: Uint8Array): void {
-  let earliest = member;
-  for (let at = parents[member]; at !== member; at = parents[at]) {
-    if (rank[at] < rank[earliest]) earliest = at;
-  }
-  parents[earliest] = -1;
-  flags[earliest] |= FLAG.CYCLE;
 }
 
 function layOut(parents: Int32Array, byTime: Int32Array, flags: Uint8Array): Tree {

@@ -1,6 +1,9 @@
 // What one can do on the trace page: select, fold, zoom, search, step; the URL keeps most of it.
 import { useQuery } from '@tanstack/react-query';
 import { type RefObject, useCallback, useEffect, useMemo, useState } from 'react';
+import { criticalPathQuery } from '../api/queries.ts';
+import { useStored } from '../lib/storage.ts';
+import { criticalByRow } from './critical.ts';
 import {
   allCollapsed,
   type Collapsed,
@@ -31,6 +34,13 @@ export function useTraceState(table: TraceTable, waterfall: RefObject<WaterfallH
   const visible = useMemo(() => visibleRows(table, collapsed), [table, collapsed]);
   const selected = keys.rowOf(view.span);
   const logs = useTraceLogs(table, keys);
+  const [criticalPath, setCriticalPath] = useStored<'shown' | 'hidden'>('critical-path', 'shown');
+  const showsCritical = criticalPath === 'shown';
+  const facts = useQuery(criticalPathQuery(table.traceId, showsCritical)).data;
+  const critical = useMemo(
+    () => (showsCritical && facts ? criticalByRow(table, facts) : undefined),
+    [table, facts, showsCritical],
+  );
   const find = useQuery(findQuery(table.traceId, view.q ?? ''));
   const matches = view.q ? find.data : undefined;
   const matchSet = useMemo(() => (matches ? new Set(matches) : undefined), [matches]);
@@ -78,6 +88,9 @@ export function useTraceState(table: TraceTable, waterfall: RefObject<WaterfallH
     visible,
     selected,
     logs,
+    critical,
+    showsCritical,
+    setShowsCritical: (on: boolean) => setCriticalPath(on ? 'shown' : 'hidden'),
     matches,
     matchSet,
     matchPlace: matches ? matches.indexOf(selected) + 1 : 0,

@@ -2,6 +2,7 @@
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { type CSSProperties, type ReactNode, type Ref, useEffect, useImperativeHandle, useRef } from 'react';
 import { formatDuration } from '../lib/format.ts';
+import type { CriticalPath } from './critical.ts';
 import type { TraceLog } from './logs.ts';
 import type { VisibleRows } from './rows.ts';
 import { Splitter } from './splitter.tsx';
@@ -31,6 +32,7 @@ export interface WaterfallProps {
   viewport: Viewport;
   selected: number;
   matches: ReadonlySet<number> | undefined;
+  critical: CriticalPath | undefined;
   logs: TraceLog[];
   logsByRow: Map<number, TraceLog[]>;
   rowHeight: number;
@@ -122,6 +124,7 @@ export function Waterfall(props: WaterfallProps) {
                 selected={row === selected}
                 match={props.matches && (props.matches.has(row) ? 'hit' : 'miss')}
                 logs={props.logsByRow.get(row)}
+                critical={props.critical?.get(row)}
                 onSelect={props.onSelect}
                 onToggle={props.onToggle}
               />

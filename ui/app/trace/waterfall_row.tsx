@@ -30,6 +30,8 @@ export interface RowProps {
   selected: boolean;
   match: 'hit' | 'miss' | undefined;
   logs: TraceLog[] | undefined;
+  /** When the trace waits for this span: [from, to, from, to, …]. */
+  critical: number[] | undefined;
   onSelect: (row: number) => void;
   onToggle: (row: number) => void;
 }
@@ -106,6 +108,11 @@ function Flags({ flags }: { flags: number }) {
           parent missing
         </span>
       )}
+      {!!(flags & FLAG.LATE) && (
+        <span className={classes.pill} title="It starts after its parent, or the root, has ended">
+          late
+        </span>
+      )}
       {!!(flags & FLAG.CYCLE) && (
         <span
           className={classes.pill}
@@ -123,7 +130,7 @@ function Flags({ flags }: { flags: number }) {
   );
 }
 
-function TimeCell({ table, row, viewport, logs }: RowProps) {
+function TimeCell({ table, row, viewport, logs, critical }: RowProps) {
   const bar = barSegment(table, row, viewport);
   const duration = formatDuration(table.duration[row]);
   return (
@@ -131,6 +138,7 @@ function TimeCell({ table, row, viewport, logs }: RowProps) {
       {bar ? (
         <>
           <Bar table={table} row={row} bar={bar} viewport={viewport} />
+          {critical && <Critical pieces={critical} viewport={viewport} />}
           <Label bar={bar} text={duration} />
           <Events table={table} row={row} viewport={viewport} />
         </>
@@ -173,6 +181,19 @@ function Bar({
       )}
     </span>
   );
+}
+
+/** Under the bar. */
+function Critical({ pieces, viewport }: { pieces: number[]; viewport: Viewport }) {
+  const lines = [];
+  for (let at = 0; at < pieces.length && lines.length < MARKS_MAX; at += 2) {
+    const left = Math.max(percent(viewport, pieces[at]), -1);
+    const right = Math.min(percent(viewport, pieces[at + 1]), 101);
+    if (right < 0 || left > 100) continue;
+    const style = { left: `${left}%`, width: `${right - left}%` };
+    lines.push(<i key={at} className={classes.criticalLine} style={style} />);
+  }
+  return lines;
 }
 
 function Label({ bar, text }: { bar: Segment; text: string }) {

@@ -1,25 +1,68 @@
-// Fetches and parses traces away from the page's thread, keeps their spans, and answers what the
-// page asks about them. Requests and answers: session.ts.
+// Fetches traces away from the page's thread, and answers what the page asks about them: the skeleton
+// first, single spans as they are selected, and whole traces only where they are small or searched.
+// Requests and answers: session.ts.
 import { ApiError, apiUrl, request } from '../api/client.ts';
 import { spanDetail } from './detail.ts';
 import { findSpans } from './find.ts';
 import type { OtlpTrace } from './otlp.ts';
 import type { WorkerAnswer, WorkerRequest } from './session.ts';
-import { type ParsedTrace, parseTrace, transferables } from './table.ts';
+import { readSkeleton, SKELETON_TYPE } from './skeleton.ts';
+import {
+  addRest,
+  flatten,
+  type SourceSpan,
+  sourceOf,
+  sourcesOf,
+  type TraceTable,
+  tableOf,
+  transferables,
+} from './table.ts';
 
 /** Older traces are forgotten, and fetched again if they are asked for. */
 const TRACES_KEPT_MAX = 3;
+/** Traces of up to this many spans are fetched whole at once: their notes and events show. */
+const WHOLE_SPANS_MAX = 10_000;
 
-const traces = new Map<string, Promise<ParsedTrace>>();
-
-async function load(traceId: string): Promise<ParsedTrace> {
-  const response = await request(apiUrl(`traces/${encodeURIComponent(traceId)}`));
-  const parsed = parseTrace(traceId, (await response.json()) as OtlpTrace);
-  parsed.table.partial = response.headers.get('throughline-partial') ?? undefined;
-  return parsed;
+interface LoadedTrace {
+  table: TraceTable;
+  /** By row; fetched when they are needed first. */
+  sources?: Promise<(SourceSpan | undefined)[]>;
 }
 
-function keep(traceId: string): Promise<ParsedTrace> {
+const traces = new Map<string, Promise<LoadedTrace>>();
+
+const pathOf = (traceId: string) => `traces/${encodeURIComponent(traceId)}`;
+
+async function load(traceId: string): Promise<LoadedTrace> {
+  const response = await request(apiUrl(`${pathOf(traceId)}/skeleton`), undefined, SKELETON_TYPE);
+  const table = tableOf(traceId, readSkeleton(await response.arrayBuffer()));
+  const loaded: LoadedTrace = { table };
+  if (table.count <= WHOLE_SPANS_MAX) addRest(table, await sources(loaded));
+  return loaded;
+}
+
+function sources(trace: LoadedTrace): Promise<(SourceSpan | undefined)[]> {
+  if (!trace.sources) {
+    const { table } = trace;
+    trace.sources = request(apiUrl(pathOf(table.traceId)))
+      .then((response) => response.json())
+      .then((whole) => sourcesOf(table, whole as OtlpTrace));
+    trace.sources.catch(() => {
+      trace.sources = undefined;
+    });
+  }
+  return trace.sources;
+}
+
+async function detail(trace: LoadedTrace, row: number): Promise<SourceSpan | undefined> {
+  if (trace.sources) return (await trace.sources)[row];
+  const { table } = trace;
+  const path = `${pathOf(table.traceId)}/spans/${table.spanIds[row]}`;
+  const response = await request(apiUrl(path, { format: 'otlp' }));
+  return sourceOf(table, row, flatten((await response.json()) as OtlpTrace));
+}
+
+function keep(traceId: string): Promise<LoadedTrace> {
   const loading = load(traceId);
   traces.delete(traceId);
   traces.set(traceId, loading);
@@ -38,12 +81,12 @@ async function answer(message: WorkerRequest): Promise<[unknown, Transferable[]]
     const copy = structuredClone(table);
     return [copy, transferables(copy)];
   }
-  const parsed = await (traces.get(message.traceId) ?? keep(message.traceId));
+  const trace = await (traces.get(message.traceId) ?? keep(message.traceId));
   if (message.kind === 'find') {
-    const rows = findSpans(parsed, message.text);
+    const rows = findSpans(trace.table, await sources(trace), message.text);
     return [rows, [rows.buffer as ArrayBuffer]];
   }
-  const source = parsed.sources[message.row];
+  const source = await detail(trace, message.row);
   return [source ? spanDetail(source) : null, []];
 }
 

@@ -97,7 +97,8 @@ pub fn trace_search(params: &Params, now_ns: i64) -> Result<TraceSearch> {
     })
 }
 
-fn status(text: &str) -> Result<Status> {
+/// The status of this name.
+pub(super) fn status(text: &str) -> Result<Status> {
     match text.to_ascii_lowercase().as_str() {
         "unset" => Ok(Status::Unset),
         "ok" => Ok(Status::Ok),

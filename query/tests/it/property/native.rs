@@ -6,11 +6,13 @@ use rand::rngs::StdRng;
 use throughline_model::predicate::{Op, Operand, Predicate, Target};
 use throughline_model::time::{HOUR_NS, MINUTE_NS, TimeRange};
 use throughline_model::{Signal, SpanId, TraceId, Value};
-use throughline_query::QueryContext;
 use throughline_query::complete::AttributePlace;
 use throughline_query::logs::{LogOrder, LogRecord, LogSearch};
 use throughline_query::metrics::MetricQuery;
+use throughline_query::traces::compare::sets::SpanSelection;
+use throughline_query::traces::page::{Fact, TraceFacts};
 use throughline_query::traces::{Status, TraceSearch};
+use throughline_query::{QueryContext, QueryStatsSnapshot};
 
 use super::pick;
 use super::rows::{self, DOUBLES, KEYS, METRICS, UNITS};
@@ -25,6 +27,7 @@ pub enum Native {
     Logs(LogSearch),
     Histogram(LogSearch, i64),
     Trace(TraceId),
+    TracePage(TraceId),
     Names(Signal, AttributePlace, &'static str, Option<TimeRange>),
     Metrics(MetricQuery),
 }
@@ -150,6 +153,7 @@ pub fn native(rng: &mut StdRng) -> Native {
             let search = LogSearch { time: Some(time), ..log_search(rng) };
             Native::Histogram(search, [MINUTE_NS, 7 * MINUTE_NS][rng.random_range(0..2)])
         }
+        8 if rng.random() => Native::TracePage(TraceId(data::trace_id(rng.random_range(0..13)))),
         8 => Native::Trace(TraceId(data::trace_id(rng.random_range(0..13)))),
         9 => {
             let signal = [Signal::Traces, Signal::Logs][rng.random_range(0..2)];
@@ -198,6 +202,7 @@ pub async fn answer(harness: &Harness, question: &Native) -> Vec<String> {
             texts.sort(); // the order of equal starts and ids is nobody's promise
             texts
         }
+        Native::TracePage(id) => trace_page(harness, *id).await,
         Native::Names(signal, place, key, time) => {
             let mut texts = Vec::new();
             let names = engine.attribute_names(*signal, *place, "", *time, &ctx).await;
@@ -210,6 +215,32 @@ pub async fn answer(harness: &Harness, question: &Native) -> Vec<String> {
         }
         Native::Metrics(query) => metrics(harness, query).await,
     }
+}
+
+// Skeleton, facts, every span in full, and what the trace differs in from all others.
+async fn trace_page(harness: &Harness, id: TraceId) -> Vec<String> {
+    let ctx = QueryContext::default();
+    let engine = &harness.engine;
+    let Some(found) = engine.trace_skeleton(id, None, &ctx).await.expect("reads") else {
+        return Vec::new();
+    };
+    let all = Fact::NAMES.map(|(_, fact)| fact);
+    let facts = engine.trace_facts(id, None, &all, &ctx).await.expect("reads").expect("is there");
+    let mut texts = vec![
+        format!("{:?}", found.skeleton),
+        format!("{:?}", TraceFacts { stats: QueryStatsSnapshot::default(), ..facts }),
+    ];
+    let details = engine.trace_details(id, &found.skeleton.span_id, None, &ctx).await;
+    let mut spans = details.expect("reads").spans;
+    spans.iter_mut().for_each(|span| span.attributes = sorted(span.attributes.clone()));
+    let mut spans = spans.iter().map(|span| format!("{span:?}")).collect::<Vec<_>>();
+    spans.sort();
+    texts.extend(spans);
+    let of_trace = SpanSelection { traces: vec![id], ..SpanSelection::default() };
+    let all = SpanSelection::default();
+    let differences = engine.compare_spans(&of_trace, &all, 1000, &ctx).await.expect("compares");
+    texts.push(format!("{:?} {:?}", differences.spans, differences.differences));
+    texts
 }
 
 async fn metrics(harness: &Harness, query: &MetricQuery) -> Vec<String> {
