@@ -104,7 +104,7 @@ fn trace_search(rng: &mut StdRng) -> TraceSearch {
             [rng.random_range(0..5)],
         time: rng.random_bool(0.3).then(|| range(rng)),
         limit: [1, 2, 3, 5, 100][rng.random_range(0..5)],
-        cursor: None,
+        ..TraceSearch::default()
     }
 }
 

@@ -110,6 +110,11 @@ fn summary(whole: &[Trace<'_>], found: &Trace<'_>, matched_spans: u64) -> TraceS
         duration_ns: ends.max().expect("spans") - start_time_ns,
         span_count: spans.len() as u64,
         error_count: spans.iter().filter(is_error).count() as u64,
+        orphan_count: spans
+            .iter()
+            .filter_map(|span| span.parent_span_id)
+            .filter(|parent| spans.iter().all(|span| span.span_id != *parent))
+            .count() as u64,
         matched_spans,
         services,
     }

@@ -86,7 +86,7 @@ fn pipeline(rng: &mut StdRng, spans: &[Span], depth: usize) -> Pipeline {
     Pipeline { stages }
 }
 
-fn any_field(rng: &mut StdRng) -> throughline_query::traceql::ast::Field {
+fn any_field(rng: &mut StdRng) -> Field {
     if rng.random() { group_field(rng) } else { number_field(rng) }
 }
 
