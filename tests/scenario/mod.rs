@@ -3,5 +3,6 @@
 mod demo;
 mod rust_sdk;
 mod sdk;
+mod service_map;
 mod survives;
 mod trainticket;

@@ -5,6 +5,7 @@ mod metrics;
 mod names;
 mod openapi;
 mod server;
+mod services;
 mod sql;
 mod traces;
 

@@ -7,5 +7,6 @@ mod harness;
 mod logs;
 mod metrics;
 mod property;
+mod services;
 mod sql;
 mod traces;
