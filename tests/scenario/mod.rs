@@ -3,6 +3,7 @@
 mod demo;
 mod rust_sdk;
 mod sdk;
+mod service_map;
 mod survives;
 mod tracing_clients;
 mod trainticket;
