@@ -249,7 +249,10 @@ impl Maker {
         let mut edges: BTreeMap<Arc<EdgeKey>, ByMinute> = BTreeMap::new();
         for row in read_edges(view, &request, scan)? {
             let counted = counted(&row);
-            edges.entry(row.edge).or_default().insert(row.start_ns + MINUTE_NS, counted);
+            edges
+                .entry(row.edge)
+                .or_default()
+                .insert(row.start_ns.saturating_add(MINUTE_NS), counted);
         }
         self.check_points(edges.len() * names.len())?;
         for (edge, by_minute) in &edges {
