@@ -34,7 +34,8 @@ def exporters(options):
     thrift = f"http://{options.jaeger_thrift}/api/traces?format=jaeger.thrift"
     return {
         "zipkin-json-v2": ZipkinJson(Protocol.V2, spans.format(2)),
-        "zipkin-json-v1": ZipkinJson(Protocol.V1, spans.format(1)),
+        # Without a limit this exporter fails on text: it compares None with a number.
+        "zipkin-json-v1": ZipkinJson(Protocol.V1, spans.format(1), max_tag_value_length=128),
         "zipkin-protobuf": ZipkinProtobuf(spans.format(2)),
         "jaeger-thrift": JaegerThrift(collector_endpoint=thrift),
         "jaeger-grpc": JaegerGrpc(collector_endpoint=options.jaeger_grpc, insecure=True),
@@ -84,6 +85,11 @@ class Comparison:
         if got != expected:
             self.differences.append(f"{self.where}: {what}: got {got!r}, sent {expected!r}")
 
+    def near(self, what, got, expected):
+        """A time; the exporter for Jaeger's gRPC reckons in floats and loses what is below a microsecond."""
+        tolerance = 1_000 if self.where == "jaeger-grpc" else 0
+        self.equal(what, abs(int(got) - expected) <= tolerance, True)
+
 
 def compare(name, service, options, root, child):
     check = Comparison(name)
@@ -95,7 +101,7 @@ def compare(name, service, options, root, child):
     for group in document["resourceSpans"]:
         resource = attributes(group["resource"])
         check.equal("service", resource.get("service.name"), service)
-        if is_jaeger:
+        if name == "jaeger-grpc":  # the one for thrift makes tags of the spans of it
             check.equal("resource", resource.get("host.cpus"), 8)
         for scope in group["scopeSpans"]:
             if not is_v1:
@@ -113,8 +119,8 @@ def compare(name, service, options, root, child):
         parent = "" if span_name == "root" else f"{root.span_id:016x}"
         check.equal(f"parent of {span_name}", span.get("parentSpanId", ""), parent)
     first, failed, inner = spans["root"], spans["child"], spans["inner"]
-    check.equal("start", int(first["startTimeUnixNano"]), BASE_NS)
-    check.equal("end", int(first["endTimeUnixNano"]), BASE_NS + 9_000)
+    check.near("start", first["startTimeUnixNano"], BASE_NS)
+    check.near("end", first["endTimeUnixNano"], BASE_NS + 9_000)
     check.equal("span id", failed["spanId"], f"{child.span_id:016x}")
     got = attributes(first)
     for key, value in ATTRIBUTES.items():
@@ -122,8 +128,11 @@ def compare(name, service, options, root, child):
     check.equal("error", failed["status"], {"code": 2, "message": "it broke"})
     check.equal("ok", inner["status"], {"code": 1})
     event = failed["events"][0]
-    check.equal("event", (event["name"], int(event["timeUnixNano"])), ("happened", BASE_NS + 2_000))
-    check.equal("event attributes", attributes(event), {"n": 1, "why": "because"})
+    check.near("time of the event", event["timeUnixNano"], BASE_NS + 2_000)
+    # These exporters for Jaeger write an event's name as its field `message`, not `event`.
+    named = {"message": "happened"} if is_jaeger else {}
+    check.equal("event", event.get("name", ""), "" if is_jaeger else "happened")
+    check.equal("event attributes", attributes(event), {"n": 1, "why": "because"} | named)
     if is_jaeger:
         link = first["links"][0]
         check.equal("link", (link["traceId"], link["spanId"]), (f"{0x1234:032x}", f"{0x56:016x}"))
