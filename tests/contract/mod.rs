@@ -7,4 +7,5 @@ mod lifecycle;
 mod otlp_http;
 mod quota;
 mod receivers;
+mod tempo;
 mod tls;

@@ -10,7 +10,9 @@ mod server;
 mod services;
 mod shared;
 mod sql;
+mod tempo;
 mod trace_page;
+mod traceql;
 mod traces;
 mod zipkin;
 

@@ -84,7 +84,7 @@ async fn rate_errors_and_durations() {
     assert_eq!(operation["exemplar"]["duration_ns"], 5_000_000);
     assert_eq!(operation["duration"]["mean_ms"], 4.0);
     let p99 = operation["duration"]["p99_ms"].as_f64().expect("a number");
-    assert!((4.8..=5.2).contains(&p99), "{p99}");
+    assert!((4.8..=5.25).contains(&p99), "{p99}"); // to a bucket, 4.4 % wide
     let services = server.json("/api/v1/red?by=service").await;
     let rows = services["operations"].as_array().expect("rows").iter();
     let rows = rows.map(|row| json!([row["service"], row["operation"], row["kind"], row["spans"]]));
