@@ -103,7 +103,7 @@ pub struct MetricsRequest {
     pub time: TimeRange,
     /// Distance of points; `None` asks for one point over the whole range.
     pub step_ns: Option<i64>,
-    /// Exemplars at most, over all series; a hint of the query may ask for fewer.
+    /// Exemplars at most, over all series of one function; a hint of the query may ask for fewer.
     pub exemplars_max: usize,
     /// Series at most; more make the answer [`MetricsAnswer::truncated`].
     pub series_max: usize,

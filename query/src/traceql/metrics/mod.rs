@@ -61,7 +61,6 @@ impl Engine {
         series.sort_by(|a, b| stages::labels_order(&a.labels, &b.labels));
         let truncated = series.len() > request.series_max;
         series.truncate(request.series_max);
-        thin(&mut series, exemplars_max);
         budget.stats.add_rows(series.len());
         Ok(MetricsAnswer { series, truncated, stats: budget.stats.snapshot() })
     }
@@ -92,22 +91,6 @@ fn exemplars(hints: &[Hint], asked: usize) -> usize {
         _ => asked,
     }
     .min(EXEMPLARS_MAX)
-}
-
-// Keeps so many exemplars of all series, spread over them.
-fn thin(series: &mut [MetricsSeries], max: usize) {
-    let total = series.iter().map(|series| series.exemplars.len()).sum::<usize>();
-    if total <= max {
-        return;
-    }
-    let mut number = 0usize;
-    for series in series {
-        series.exemplars.retain(|_| {
-            let before = number * max / total;
-            number += 1;
-            number * max / total > before
-        });
-    }
 }
 
 type Evaluated<'a> =

@@ -15,19 +15,22 @@ use throughline_model::origin::{SERVICE_NAME, SERVICE_UNKNOWN};
 use throughline_model::schema::{self, col};
 use throughline_storage::scan::TraceBatch;
 use throughline_storage::scan::rollup::{
-    self, ExemplarSpan, OperationKey, OperationRows, OperationsRequest, ROLLUP_NS, SpanRef,
+    self, OperationKey, OperationRows, OperationsRequest, ROLLUP_NS, SpanRef,
 };
 
 use super::Ask;
 use super::cells::Cells;
 use super::grid::Grid;
 use super::groups::Groups;
-use super::run::{Exemplar, Found};
+use super::run::{Exemplar, Found, spread};
 use crate::traceql::ast::{Field, Intrinsic, MetricsFunction, MetricsQuery, Scope};
 use crate::traceql::eval::Spans;
 use crate::traceql::eval::spansets::Runner;
 use crate::traceql::plan::{Plan, named_fields, scan_column};
 use crate::{Error, Result};
+
+/// Rows of one cell whose slowest spans are told apart by reading them.
+const TIED_MAX: usize = 64;
 
 /// Whether operations can answer a query, as far as the query tells.
 pub(super) fn may_answer(ask: &Ask, plan: &Plan, query: &MetricsQuery) -> bool {
@@ -103,6 +106,9 @@ fn measures(function: &MetricsFunction) -> bool {
     !matches!(function, MetricsFunction::Rate | MetricsFunction::CountOverTime)
 }
 
+// By place and step.
+type Slowest = HashMap<(usize, usize), (i32, Vec<SpanRef>)>;
+
 struct Rolled<'a> {
     plan: &'a Plan,
     query: &'a MetricsQuery,
@@ -110,8 +116,9 @@ struct Rolled<'a> {
     found: Found,
     /// By operation: the place of its series; none if the pipeline drops it.
     places: Vec<Option<usize>>,
-    /// Of each series and step the row with the longest durations, and its slowest span.
-    slowest: Option<HashMap<(usize, usize), (i32, SpanRef)>>,
+    /// Of each series and step the bucket of the longest durations, and the slowest spans of the rows
+    /// that reach it.
+    slowest: Option<Slowest>,
     /// Whether some service has no name: absent, empty and odd ones are one operation.
     unknown: bool,
 }
@@ -152,38 +159,39 @@ impl Rolled<'_> {
     fn note_slowest(&mut self, place: usize, step: usize, rows: &OperationRows, row: usize) {
         let (Some(slowest), Some(durations)) = (&mut self.slowest, &rows.durations) else { return };
         let longest = durations.buckets(row).last().map_or(i32::MIN, |(bucket, _)| bucket);
-        let new = (longest, durations.slowest(row));
-        let best = slowest.entry((place, step)).or_insert(new);
-        if new.0 > best.0 {
-            *best = new;
+        let best = slowest.entry((place, step)).or_insert_with(|| (longest, Vec::new()));
+        if longest > best.0 {
+            *best = (longest, Vec::new());
+        }
+        if longest == best.0 && best.1.len() < TIED_MAX {
+            best.1.push(durations.slowest(row));
         }
     }
 
-    // Reads as many of the slowest spans as the answer may have, spread over series and steps.
+    // Reads the slowest spans of as many cells as the answer may have exemplars.
     fn add_exemplars(&mut self, ask: &Ask) -> Result<()> {
-        let mut slowest = self.slowest.take().into_iter().flatten().collect::<Vec<_>>();
-        slowest.sort_unstable_by_key(|(place, _)| *place);
-        let total = slowest.len();
+        let Some(slowest) = self.slowest.take() else { return Ok(()) };
+        let mut order = vec![0; self.found.by_labels().len()];
+        for (rank, place) in self.found.by_labels().into_iter().enumerate() {
+            order[place] = rank;
+        }
+        let mut cells = slowest.keys().copied().collect::<Vec<_>>();
+        cells.sort_unstable_by_key(|(place, step)| (order[*place], *step));
         let (mut places, mut spans) = (Vec::new(), Vec::new());
-        for (number, (place, (_, span))) in slowest.into_iter().enumerate() {
-            let before = number * ask.exemplars_max / total.max(ask.exemplars_max);
-            if (number + 1) * ask.exemplars_max / total.max(ask.exemplars_max) > before {
-                places.push(place);
-                spans.push(span);
+        for cell in spread(&cells, ask.exemplars_max) {
+            for span in &slowest[&cell].1 {
+                places.push(cell);
+                spans.push(*span);
             }
         }
         let read = rollup::read_exemplars(&ask.view, &spans, &ask.scan)?;
-        let value = |span: &ExemplarSpan| match measures(&self.query.function) {
-            true => span.duration_ns as f64,
-            false => f64::NAN,
-        };
         for ((place, step), span) in places.into_iter().zip(read) {
             if let Some(span) = span {
                 let exemplar = Exemplar {
                     trace_id: span.trace_id,
                     span_id: span.span_id,
                     start_ns: span.start_ns,
-                    value: value(&span),
+                    measure: span.duration_ns as f64,
                 };
                 self.found.offer(place, step, exemplar);
             }

@@ -10,6 +10,7 @@ use throughline_storage::scan::{TraceBatch, TraceScan};
 use super::cells::{Cells, Kept};
 use super::grid::Grid;
 use super::groups::{Groups, key};
+use super::stages::labels_order;
 use super::{Ask, compare, rolled};
 use crate::traceql::ast::{Field, Intrinsic, MetricsFunction, MetricsQuery};
 use crate::traceql::eval::Spans;
@@ -31,7 +32,8 @@ pub(super) async fn run(ask: &Arc<Ask>, query: &MetricsQuery) -> Result<Vec<Metr
     if rolled::may_answer(ask, &plan, query) {
         let (on, plan, query) = (ask.clone(), plan.clone(), query.clone());
         let found = blocking(ask, move || {
-            rolled::find(&on, &plan, &query)?.map(|found| found.series(&query)).transpose()
+            let found = rolled::find(&on, &plan, &query)?;
+            found.map(|found| found.series(&query, on.exemplars_max)).transpose()
         });
         if let Some(series) = found.await? {
             return Ok(series);
@@ -49,6 +51,7 @@ async fn scan(ask: &Arc<Ask>, query: &MetricsQuery) -> Result<Vec<MetricsSeries>
     plan.needs.column(col::START_TIME);
     if ask.exemplars_max > 0 {
         plan.needs.column(col::SPAN_ID);
+        plan.needs.column(col::DURATION_NS);
         plan.needs.named = true;
     }
     let (plan, query) = (Arc::new(plan), Arc::new(query.clone()));
@@ -70,7 +73,7 @@ async fn scan(ask: &Arc<Ask>, query: &MetricsQuery) -> Result<Vec<MetricsSeries>
     let mut all = futures::future::try_join_all(workers).await?.into_iter();
     let first = all.next().ok_or_else(|| Error::internal("a query without workers"))?;
     let merged = all.try_fold(first, Found::merged)?;
-    merged.series(&query)
+    merged.series(&query, ask.exemplars_max)
 }
 
 /// Runs CPU-heavy work off the async workers.
@@ -143,7 +146,7 @@ pub(super) struct Found {
 struct Group {
     values: Vec<Val>,
     cells: Cells,
-    /// By step: the span with the largest value.
+    /// By step: the span that measures most; where spans are only counted, the longest.
     exemplars: HashMap<usize, Exemplar>,
 }
 
@@ -152,8 +155,17 @@ pub(super) struct Exemplar {
     pub trace_id: TraceId,
     pub span_id: SpanId,
     pub start_ns: i64,
-    /// What was measured; not a number where spans are counted.
-    pub value: f64,
+    /// What was measured, or the duration where spans are only counted.
+    pub measure: f64,
+}
+
+impl Exemplar {
+    // The same span wins wherever the spans lie.
+    fn beats(&self, other: &Exemplar) -> bool {
+        let place = |one: &Exemplar| (one.start_ns, one.trace_id, one.span_id);
+        let order = self.measure.total_cmp(&other.measure);
+        order.then_with(|| place(self).cmp(&place(other))).is_gt()
+    }
 }
 
 impl Found {
@@ -176,6 +188,8 @@ impl Found {
         }
         let starts = spans.starts()?;
         let value = measured(&query.function).map(|field| spans.column(field)).transpose()?;
+        let duration = Field::Intrinsic { which: Intrinsic::Duration, parent: false };
+        let durations = self.with_exemplars.then(|| spans.column(&duration)).transpose()?;
         for row in &rows {
             let at = *row as usize;
             let group = &mut self.series[places[groups.of_row[at] as usize]];
@@ -191,8 +205,9 @@ impl Found {
                     Some(number)
                 }
             };
-            if self.with_exemplars {
-                group.exemplar(&spans, *row, step, number)?;
+            if let Some(durations) = &durations {
+                let measure = number.or_else(|| durations.number(at)).unwrap_or_default();
+                group.exemplar(&spans, *row, step, measure)?;
             }
         }
         Ok(())
@@ -250,7 +265,37 @@ impl Found {
         Ok(self)
     }
 
-    pub(super) fn series(self, query: &MetricsQuery) -> Result<Vec<MetricsSeries>> {
+    /// The places of the series in the order of their labels.
+    pub(super) fn by_labels(&self) -> Vec<usize> {
+        let labels = self.series.iter().map(|group| {
+            group.values.iter().map(|value| (String::new(), value.shown())).collect::<Vec<_>>()
+        });
+        let labels = labels.collect::<Vec<_>>();
+        let mut places = (0..labels.len()).collect::<Vec<_>>();
+        places.sort_by(|a, b| labels_order(&labels[*a], &labels[*b]));
+        places
+    }
+
+    // As many exemplars as the answer may have.
+    fn thin(&mut self, max: usize) {
+        let mut cells = Vec::new();
+        for place in self.by_labels() {
+            let mut steps = self.series[place].exemplars.keys().copied().collect::<Vec<_>>();
+            steps.sort_unstable();
+            cells.extend(steps.into_iter().map(|step| (place, step)));
+        }
+        let kept = spread(&cells, max).collect::<hashbrown::HashSet<_>>();
+        for (place, group) in self.series.iter_mut().enumerate() {
+            group.exemplars.retain(|step, _| kept.contains(&(place, *step)));
+        }
+    }
+
+    pub(super) fn series(
+        mut self,
+        query: &MetricsQuery,
+        exemplars_max: usize,
+    ) -> Result<Vec<MetricsSeries>> {
+        self.thin(exemplars_max);
         let mut out = Vec::new();
         for group in self.series {
             let labels = query.by.iter().zip(&group.values);
@@ -259,7 +304,7 @@ impl Found {
             let mut made = points(&group.cells, &query.function, &self.grid, &labels);
             made.retain(|series| !series.points.is_empty());
             if let Some(first) = made.first_mut() {
-                let unit = measured(&query.function).map_or(1.0, unit);
+                let unit = measured(&query.function).map(unit);
                 first.exemplars = group.exemplars(&first.points, &self.grid, unit);
             }
             out.extend(made);
@@ -268,12 +313,21 @@ impl Found {
     }
 }
 
+/// So many of the cells, spread over all.
+pub(super) fn spread(
+    cells: &[(usize, usize)],
+    max: usize,
+) -> impl Iterator<Item = (usize, usize)> + '_ {
+    let total = cells.len().max(max).max(1);
+    let place = move |number: usize| number * max / total;
+    let kept = move |(number, _): &(usize, &(usize, usize))| place(number + 1) > place(*number);
+    cells.iter().enumerate().filter(kept).map(|(_, cell)| *cell)
+}
+
 impl Group {
-    fn exemplar(&mut self, spans: &Spans, row: u32, step: usize, value: Option<f64>) -> Result<()> {
-        let value = value.unwrap_or(f64::NAN);
+    fn exemplar(&mut self, spans: &Spans, row: u32, step: usize, measure: f64) -> Result<()> {
         // Nearly every span loses: look before its ids are read.
-        let wins = self.exemplars.get(&step).is_none_or(|best| value > best.value);
-        if !wins {
+        if self.exemplars.get(&step).is_some_and(|best| measure < best.measure) {
             return Ok(());
         }
         let trace = spans.trace_of_row()[row as usize] as usize;
@@ -281,7 +335,7 @@ impl Group {
             trace_id: spans.traces()[trace],
             span_id: SpanId(spans.span_id(row)?.to_be_bytes()),
             start_ns: spans.starts()?[row as usize],
-            value,
+            measure,
         };
         self.offer(step, exemplar);
         Ok(())
@@ -289,18 +343,23 @@ impl Group {
 
     fn offer(&mut self, step: usize, exemplar: Exemplar) {
         let best = self.exemplars.entry(step).or_insert(exemplar);
-        if exemplar.value > best.value {
+        if exemplar.beats(best) {
             *best = exemplar;
         }
     }
 
-    // One that counts spans, and measures nothing, stands on the line.
-    fn exemplars(&self, points: &[(i64, f64)], grid: &Grid, unit: f64) -> Vec<MetricsExemplar> {
+    // Where spans are only counted, an exemplar stands on the line.
+    fn exemplars(
+        &self,
+        points: &[(i64, f64)],
+        grid: &Grid,
+        unit: Option<f64>,
+    ) -> Vec<MetricsExemplar> {
         let mut steps = self.exemplars.keys().copied().collect::<Vec<_>>();
         steps.sort_unstable();
-        let value = |step: usize, exemplar: &Exemplar| match exemplar.value.is_nan() {
-            false => exemplar.value / unit,
-            true => {
+        let value = |step: usize, exemplar: &Exemplar| match unit {
+            Some(unit) => exemplar.measure / unit,
+            None => {
                 let at = points.binary_search_by_key(&grid.time_of(step), |(time, _)| *time);
                 at.map_or(0.0, |at| points[at].1)
             }
