@@ -6,4 +6,5 @@ mod fields;
 mod lifecycle;
 mod otlp_http;
 mod quota;
+mod tempo;
 mod tls;

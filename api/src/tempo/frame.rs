@@ -21,6 +21,7 @@ use prost::Message;
 
 use super::error::TempoError;
 use crate::error::ErrorKind;
+use crate::native::form::PARTIAL;
 
 const PREFIX_BYTES: usize = 5;
 /// A question is a query and a few numbers.
@@ -129,17 +130,40 @@ pub async fn read<M: Message + Default>(request: Request<Body>) -> Result<M, Sta
     M::decode(message).map_err(|err| Status::invalid(format!("the message cannot be read: {err}")))
 }
 
-/// The messages of an answer, each encoded, up to the first error.
-pub type Messages = BoxStream<'static, Result<Vec<u8>, Status>>;
+/// A message of an answer.
+#[derive(Clone, Debug, Default)]
+pub struct Part {
+    /// The message, encoded.
+    pub message: Vec<u8>,
+    /// Segments that could not be read: the answer lacks their spans.
+    pub partial: Vec<String>,
+}
 
-/// A stream of messages as a response.
-pub fn respond(messages: Messages) -> Response {
-    let frames = stream::unfold(Some(messages), |messages| async {
-        let mut messages = messages?;
-        Some(match messages.next().await {
-            Some(Ok(message)) => (Frame::data(framed(&message)), Some(messages)),
+/// The messages of an answer up to the first error.
+pub type Parts = BoxStream<'static, Result<Part, Status>>;
+
+/// A stream of messages as a response. Segments that the answer lacks are named in the trailers.
+pub fn respond(parts: Parts) -> Response {
+    let under_way = Some((parts, Vec::new()));
+    let frames = stream::unfold(under_way, |under_way| async {
+        let (mut parts, mut partial) = under_way?;
+        Some(match parts.next().await {
+            Some(Ok(part)) => {
+                partial.extend(part.partial);
+                (Frame::data(framed(&part.message)), Some((parts, partial)))
+            }
             Some(Err(status)) => (Frame::trailers(trailers(&status)), None),
-            None => (Frame::trailers(trailers(&Status::ok())), None),
+            None => {
+                let mut trailers = trailers(&Status::ok());
+                partial.sort();
+                partial.dedup();
+                if let Ok(value) = HeaderValue::try_from(partial.join(","))
+                    && !partial.is_empty()
+                {
+                    trailers.insert(PARTIAL, value);
+                }
+                (Frame::trailers(trailers), None)
+            }
         })
     });
     let frames = frames.map(Ok::<_, Infallible>);

@@ -19,7 +19,7 @@ use throughline_query::QueryContext;
 use tokio_util::sync::DropGuard;
 
 use super::error::Result;
-use super::frame::{self, Messages, Status};
+use super::frame::{self, Part, Parts, Status};
 use super::messages::{
     QueryInstantRequest, QueryRangeRequest, QueryRangeResponse, SearchRequest,
     SearchTagValuesRequest, SearchTagsRequest, TimeSeries,
@@ -58,7 +58,7 @@ struct Call {
 async fn call<M: Message + Default>(
     state: ApiState,
     request: Request<Body>,
-    answer: impl FnOnce(Call, M) -> Messages,
+    answer: impl FnOnce(Call, M) -> Parts,
 ) -> Response {
     if !frame::is_grpc(request.headers()) {
         return frame::not_grpc();
@@ -75,12 +75,15 @@ async fn call<M: Message + Default>(
     }
 }
 
-// One message, and segments that it lacks, which the protocol has no word for here.
+// One message.
 fn once<M: Message>(
     answer: impl Future<Output = Result<(M, Vec<String>)>> + Send + 'static,
-) -> Messages {
-    let message = async { Ok(answer.await?.0.encode_to_vec()) };
-    stream::once(message).boxed()
+) -> Parts {
+    let part = async {
+        let (message, partial) = answer.await?;
+        Ok(Part { message: message.encode_to_vec(), partial })
+    };
+    stream::once(part).boxed()
 }
 
 async fn search(State(state): State<ApiState>, request: Request<Body>) -> Response {
@@ -93,7 +96,8 @@ async fn search(State(state): State<ApiState>, request: Request<Body>) -> Respon
         let pages = stream::try_unfold(under_way, |(call, mut search, page)| async move {
             let found = search.next(page, &call.state, &call.ctx).await?;
             let Some(found) = found else { return Ok::<_, Status>(None) };
-            Ok(Some((found.encode_to_vec(), (call, search, page.saturating_mul(2)))))
+            let part = Part { message: found.encode_to_vec(), partial: search.partial().to_vec() };
+            Ok(Some((part, (call, search, page.saturating_mul(2)))))
         });
         pages.boxed()
     })
@@ -132,9 +136,10 @@ async fn query_range(State(state): State<ApiState>, request: Request<Body>) -> R
     call(state, request, |call, message: QueryRangeRequest| {
         let answer = async move {
             let answer = metrics::range(&message, &call.state, &call.ctx).await?;
-            Ok::<_, Status>(stream::iter(
-                split(answer).into_iter().map(|part| Ok(part.encode_to_vec())),
-            ))
+            let part = |part: QueryRangeResponse| {
+                Ok(Part { message: part.encode_to_vec(), partial: Vec::new() })
+            };
+            Ok::<_, Status>(stream::iter(split(answer).into_iter().map(part)))
         };
         stream::once(answer)
             .flat_map(|parts| match parts {

@@ -1,10 +1,11 @@
 //! Names of attributes and values of fields.
 
-use throughline_query::complete::fields::{FIELDS_MAX, FieldLook, FieldValues, INTRINSICS};
+use throughline_query::complete::fields::{FIELDS_MAX, FieldLook, FieldValues, intrinsic_names};
 use throughline_query::traceql;
 use throughline_query::traceql::ast::{
     Field, FieldExpr, FieldExprKind, Root, Scope, SpansetExpr, Stage, Static,
 };
+use throughline_query::traceql::grammar::SCOPES;
 use throughline_query::{QueryContext, QueryStatsSnapshot};
 
 use super::error::{Result, TempoError};
@@ -15,14 +16,6 @@ use super::messages::{
 use super::{params, wire};
 use crate::state::ApiState;
 
-/// The scopes that hold attributes, by the names of the API.
-const SCOPES: [(&str, Scope); 5] = [
-    ("resource", Scope::Resource),
-    ("span", Scope::Span),
-    ("event", Scope::Event),
-    ("link", Scope::Link),
-    ("instrumentation", Scope::Instrumentation),
-];
 const INTRINSIC: &str = "intrinsic";
 
 /// Segments that an answer lacks stand beside it.
@@ -50,7 +43,7 @@ pub async fn names_v2(
         }
     }
     if asked.is_none_or(|asked| asked == INTRINSIC) {
-        let tags = INTRINSICS.iter().map(|name| (*name).to_owned()).take(look.limit).collect();
+        let tags = intrinsic_names().into_iter().map(str::to_owned).take(look.limit).collect();
         scopes.push(SearchTagsV2Scope { name: INTRINSIC.to_owned(), tags });
     }
     let metrics = Some(wire::metadata_metrics(&stats));

@@ -9,7 +9,9 @@ mod openapi;
 mod server;
 mod shared;
 mod sql;
+mod tempo;
 mod trace_page;
+mod traceql;
 mod traces;
 mod zipkin;
 

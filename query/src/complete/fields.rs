@@ -20,6 +20,7 @@ use super::filter::{Conditions, attribute, target};
 use super::{Counts, Names, occurrences};
 use crate::engine::Admitted;
 use crate::traceql::ast::{Field, FieldExpr, Intrinsic, KINDS, STATUSES, Scope, Static};
+use crate::traceql::grammar::INTRINSICS;
 use crate::traceql::{MetricsRequest, MetricsSeries};
 use crate::{Engine, Error, QueryContext, QueryStatsSnapshot, Result};
 
@@ -68,34 +69,24 @@ pub struct FieldValue {
     pub count: u64,
 }
 
-/// Intrinsic fields by the names that an editor offers; the numbers of nested sets are left out.
-pub const INTRINSICS: [&str; 25] = [
-    "duration",
-    "event:name",
-    "event:timeSinceStart",
-    "instrumentation:name",
-    "instrumentation:version",
-    "kind",
-    "link:spanID",
-    "link:traceID",
-    "name",
-    "rootName",
-    "rootServiceName",
-    "span:duration",
-    "span:id",
-    "span:kind",
-    "span:name",
-    "span:parentID",
-    "span:status",
-    "span:statusMessage",
-    "status",
-    "statusMessage",
-    "trace:duration",
-    "trace:id",
-    "trace:rootName",
-    "trace:rootService",
-    "traceDuration",
-];
+/// Intrinsic fields by every name that they have, sorted; numbers of nested sets and what only compares
+/// with nil are left out, since nobody types them.
+pub fn intrinsic_names() -> Vec<&'static str> {
+    let is_typed = |which: Intrinsic| {
+        !matches!(
+            which,
+            Intrinsic::Parent
+                | Intrinsic::NestedSetLeft
+                | Intrinsic::NestedSetRight
+                | Intrinsic::NestedSetParent
+        )
+    };
+    let typed = INTRINSICS.iter().filter(|(which, ..)| is_typed(*which));
+    let names = typed.flat_map(|(_, alone, scoped)| [*alone, *scoped]);
+    let mut names: Vec<_> = names.flatten().collect();
+    names.sort_unstable();
+    names
+}
 
 impl Engine {
     /// Keys of attributes of one scope, most frequent first.

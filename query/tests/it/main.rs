@@ -4,6 +4,7 @@
 mod cases;
 mod data;
 mod exceptions;
+mod fields;
 mod harness;
 mod logs;
 mod metrics;

@@ -2,18 +2,15 @@
 
 use throughline_query::QueryContext;
 use throughline_query::complete::NameCount;
-use throughline_query::complete::fields::{FIELDS_MAX, FieldLook, INTRINSICS};
+use throughline_query::complete::fields::{FIELDS_MAX, FieldLook, intrinsic_names};
 use throughline_query::traceql::ast::{BinaryOp, Field, FieldExpr, Scope, SpansetExpr, Static};
+use throughline_query::traceql::grammar::SCOPES;
 use throughline_query::traceql::{self, Expect};
 
 use super::params::CompleteLook;
 use super::wire::{Completion, Proposal};
 use crate::error::Result;
 use crate::state::ApiState;
-
-/// The scopes whose attributes are proposed where none is written yet.
-const SCOPES: [Scope; 5] =
-    [Scope::Span, Scope::Resource, Scope::Event, Scope::Link, Scope::Instrumentation];
 
 /// What fits at the cursor.
 pub async fn complete(
@@ -118,7 +115,8 @@ impl Filling<'_> {
             Some(Scope::Any) => matches!(candidate, Scope::Span | Scope::Resource),
             Some(scope) => scope == candidate,
         };
-        for candidate in SCOPES.into_iter().filter(|candidate| is_asked(*candidate)) {
+        let candidates = SCOPES.iter().map(|(_, scope)| *scope);
+        for candidate in candidates.filter(|candidate| is_asked(*candidate)) {
             let found = self.state.engine.field_names(candidate, &self.look, self.ctx).await?;
             self.truncated |= found.truncated;
             let written = if scope == Some(Scope::Any) { Scope::Any } else { candidate };
@@ -128,7 +126,7 @@ impl Filling<'_> {
             }
         }
         if scope.is_none() {
-            for name in INTRINSICS {
+            for name in intrinsic_names() {
                 let parent = if parent { "parent." } else { "" };
                 self.propose("field", format!("{parent}{name}"), None);
             }

@@ -3,13 +3,14 @@
 use axum::extract::State;
 use axum::routing::get;
 use axum::{Json, Router};
+use throughline_query as query;
 
 use super::super::params::Params;
 use super::complete as completion;
 use super::params;
 use super::params::{CompleteParams, MetricsParams, SearchParams};
 use super::wire::{Completion, FoundPage, MetricsAnswer};
-use crate::error::{Problem, Result};
+use crate::error::{ApiError, Problem, Result};
 use crate::state::{ApiState, asker};
 
 /// The routes of TraceQL.
@@ -18,6 +19,13 @@ pub fn routes() -> Router<ApiState> {
         .route("/api/v1/traceql/search", get(search))
         .route("/api/v1/traceql/metrics", get(metrics))
         .route("/api/v1/traceql/complete", get(complete))
+}
+
+// The engine's word for the query is not ours.
+fn named(err: query::Error) -> ApiError {
+    let is_of_query = err.field() == Some("query");
+    let err = ApiError::from(err);
+    if is_of_query { err.with_field("q") } else { err }
 }
 
 /// Traces that a query of TraceQL finds, that of the newest matched span first.
@@ -37,7 +45,7 @@ pub fn routes() -> Router<ApiState> {
 pub async fn search(State(state): State<ApiState>, params: Params) -> Result<Json<FoundPage>> {
     let request = params::search(&params, state.clock.now_ns())?;
     let (ctx, _guard) = asker();
-    let answer = state.engine.traceql_search(&request, &ctx).await?;
+    let answer = state.engine.traceql_search(&request, &ctx).await.map_err(named)?;
     Ok(Json(answer.into()))
 }
 
@@ -58,7 +66,7 @@ pub async fn search(State(state): State<ApiState>, params: Params) -> Result<Jso
 pub async fn metrics(State(state): State<ApiState>, params: Params) -> Result<Json<MetricsAnswer>> {
     let request = params::metrics(&params, state.clock.now_ns())?;
     let (ctx, _guard) = asker();
-    let answer = state.engine.traceql_metrics(&request, &ctx).await?;
+    let answer = state.engine.traceql_metrics(&request, &ctx).await.map_err(named)?;
     Ok(Json(answer.into()))
 }
 
