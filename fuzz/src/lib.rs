@@ -6,14 +6,27 @@
 
 #[path = "../../ingest/src/otlp/decode/mod.rs"]
 pub mod decode;
+#[path = "../../ingest/src/jaeger/decode/mod.rs"]
+pub mod jaeger;
 #[path = "../../ingest/src/otlp/json/mod.rs"]
 pub mod json;
 #[path = "../../ingest/src/tests/oracle.rs"]
 mod oracle;
 #[path = "../../ingest/src/tests/rows.rs"]
 mod rows;
+#[path = "../../ingest/src/thrift.rs"]
+pub mod thrift;
+#[path = "../../ingest/src/translate.rs"]
+pub mod translate;
 pub mod traceql;
 pub mod wal;
+#[path = "../../ingest/src/zipkin/decode/mod.rs"]
+pub mod zipkin;
+
+/// Where the decoders of the older formats look for what they share with OTLP's.
+pub mod otlp {
+    pub use crate::decode;
+}
 
 use std::fmt::Debug;
 
@@ -22,7 +35,7 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequ
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::{DecodeError, Message};
 use throughline_model::Signal;
-use throughline_model::batch::Batch;
+use throughline_model::batch::{Batch, Decoded};
 use throughline_model::span::read_spans;
 
 const RECEIVED_AT_NS: i64 = 1_750_000_000_000_000_000;
@@ -86,6 +99,28 @@ pub fn check_json(signal: Signal, request: &[u8]) {
         assert!(nests_too_deep(&prost), "JSON became malformed protobuf: {prost}");
     }
     check_protobuf(signal, &wire);
+}
+
+/// Reads a body as Zipkin's or Jaeger's, as the first byte picks: no panic, and what is taken reads back.
+pub fn check_older(input: &[u8]) {
+    use jaeger::Encoding::{Protobuf, Thrift};
+    use thrift::Protocol::{Binary, Compact};
+    use zipkin::Encoding::{V1Json, V1Thrift, V2Json, V2Protobuf};
+    let Some((format, body)) = input.split_first() else { return };
+    let zipkin = |encoding| zipkin::decode(encoding, body, RECEIVED_AT_NS);
+    let decoded = match format % 7 {
+        0 => zipkin(V2Json),
+        1 => zipkin(V2Protobuf),
+        2 => zipkin(V1Json),
+        3 => zipkin(V1Thrift),
+        4 => jaeger::decode(Thrift(Binary), body),
+        5 => jaeger::decode(Thrift(Compact), body),
+        _ => jaeger::decode(Protobuf, body),
+    };
+    if let Ok(Decoded { batch: Batch::Spans(batch), rejected, message }) = decoded {
+        read_spans(&batch).expect("what was decoded reads back");
+        assert_eq!(message.is_empty(), rejected == 0);
+    }
 }
 
 fn nests_too_deep(prost: &DecodeError) -> bool {

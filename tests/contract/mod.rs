@@ -6,5 +6,6 @@ mod fields;
 mod lifecycle;
 mod otlp_http;
 mod quota;
+mod receivers;
 mod tempo;
 mod tls;

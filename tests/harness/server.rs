@@ -18,6 +18,7 @@ pub struct Server {
     child: Child,
     pub client: Client,
     pub otlp_grpc: String,
+    listening: String,
 }
 
 impl Server {
@@ -50,12 +51,13 @@ impl Server {
             .spawn()
             .expect("the binary starts");
         let line = first_line(&mut child);
-        let address = |name: &str| {
-            let found = line.split_whitespace().find_map(|part| part.strip_prefix(name));
-            found.unwrap_or_else(|| panic!("no {name} in '{line}'")).to_owned()
-        };
-        let client = Client::new(&address("http="), &address("otlp_http="));
-        Server { child, client, otlp_grpc: address("otlp_grpc=") }
+        let client = Client::new(&address(&line, "http="), &address(&line, "otlp_http="));
+        Server { child, client, otlp_grpc: address(&line, "otlp_grpc="), listening: line }
+    }
+
+    /// Where another port is, by the name under which the server prints it.
+    pub fn address(&self, name: &str) -> String {
+        address(&self.listening, &format!("{name}="))
     }
 
     /// Waits until `/-/ready` says so.
@@ -97,6 +99,11 @@ impl Server {
         let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
         ended.expect("it stops in time").expect("its status is known").success()
     }
+}
+
+fn address(line: &str, name: &str) -> String {
+    let found = line.split_whitespace().find_map(|part| part.strip_prefix(name));
+    found.unwrap_or_else(|| panic!("no {name} in '{line}'")).to_owned()
 }
 
 /// The binary, without the settings that the tests themselves run under.

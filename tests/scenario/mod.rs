@@ -1,8 +1,11 @@
 //! Real telemetry through the whole path.
 
 mod demo;
+mod older_sdk;
 mod rust_sdk;
 mod sdk;
+mod service_map;
 mod survives;
 mod tracing_clients;
 mod trainticket;
+mod zipkin;

@@ -93,3 +93,49 @@ async fn rates(client: &Client, range: &str) {
         assert!((share - errors).abs() < 1e-6 * calls, "{service}: {share} errors, not {errors}");
     }
 }
+
+/// Zipkin's own examples go in as Zipkin's senders send them and come out equal; what has no place in
+/// OpenTelemetry's model is listed in docs/translation.md.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn zipkin_spans_come_back_as_they_were_sent() {
+    let Some(folder) = shared("data/zipkin") else { return };
+    let store = tempfile::tempdir().expect("a folder");
+    let server = Server::start(store.path()).await;
+    let mut sent: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_none_or(|extension| extension != "json") {
+            continue;
+        }
+        let spans: Value =
+            serde_json::from_slice(&std::fs::read(path).expect("read")).expect("JSON");
+        let spans = match spans {
+            Value::Array(spans) => spans,
+            one => vec![one],
+        };
+        let body = Value::Array(spans.clone()).to_string();
+        let url = format!("http://{}/zipkin/api/v2/spans", server.client.api);
+        let answer = reqwest::Client::new().post(url).body(body).send().await.expect("an answer");
+        assert_eq!(answer.status().as_u16(), 202);
+        for span in spans {
+            let trace = span["traceId"].as_str().expect("an id").to_owned();
+            sent.entry(trace).or_default().push(span);
+        }
+    }
+    assert_eq!(sent.values().map(Vec::len).sum::<usize>(), 63, "spans of the examples");
+    for stage in ["fresh", "settled"] {
+        for (id, sent) in &sent {
+            let found = server.client.json(&format!("/zipkin/api/v2/trace/{id}")).await;
+            let found = found.as_array().expect("a list").clone();
+            assert_eq!(in_order(found), in_order(sent.clone()), "{stage}: {id}");
+        }
+        server.settle().await;
+    }
+    assert!(server.stop().await, "it stops well");
+}
+
+// The order of spans is no part of a trace.
+fn in_order(mut spans: Vec<Value>) -> Vec<Value> {
+    spans.sort_by_key(|span| (span["id"].to_string(), span["kind"].to_string()));
+    spans
+}

@@ -152,7 +152,7 @@ impl Walk {
         &mut self,
         write: impl Fn(Vec<Span>, Vec<String>) -> Result<Vec<u8>> + Clone + Send + 'static,
     ) -> Result<Option<Bytes>> {
-        while let Some(wanted) = self.wanted.next() {
+        for wanted in self.wanted.by_ref() {
             // One that retention removed meanwhile is not there any more.
             let written = read(&self.state, wanted, &self.ctx, write.clone()).await?;
             let Some(mut chunk) = written.filter(|chunk| !chunk.is_empty()) else { continue };

@@ -43,6 +43,7 @@ pub fn routes() -> Router<ApiState> {
         .merge(metrics::routes())
         .merge(v3::routes::routes())
         .route("/jaeger", any(unknown_path))
+        .route("/jaeger/", any(unknown_path))
         .route("/jaeger/{*rest}", any(unknown_path))
         .method_not_allowed_fallback(wrong_method)
 }

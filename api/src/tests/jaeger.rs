@@ -170,25 +170,26 @@ fn snapshot(name: &str) -> Option<Json> {
     Some(read_json(&shared(&format!("{folder}/{name}.json"))?))
 }
 
+// A span with little more than a name.
+fn bare(span_id: u8, service: Option<&str>) -> Span {
+    let attributes = service.map(|name| attributes(&[("service.name", text(name))]));
+    Span {
+        trace_id: TraceId::parse("1").expect("an id"),
+        span_id: SpanId([0, 0, 0, 0, 0, 0, 0, span_id]),
+        kind: 2,
+        name: "foobar".to_owned(),
+        status_code: 2,
+        start_time_ns: NOW_NS,
+        resource: Arc::new(Resource {
+            attributes: attributes.unwrap_or_default(),
+            ..Resource::default()
+        }),
+        ..Span::default()
+    }
+}
+
 #[tokio::test]
 async fn v3_answers_have_the_shape_of_the_snapshots() {
-    let id = TraceId::parse("1").expect("an id");
-    let bare = |span_id: u8, service: Option<&str>| {
-        let attributes = service.map(|name| attributes(&[("service.name", text(name))]));
-        Span {
-            trace_id: id,
-            span_id: SpanId([0, 0, 0, 0, 0, 0, 0, span_id]),
-            kind: 2,
-            name: "foobar".to_owned(),
-            status_code: 2,
-            start_time_ns: NOW_NS,
-            resource: Arc::new(Resource {
-                attributes: attributes.unwrap_or_default(),
-                ..Resource::default()
-            }),
-            ..Span::default()
-        }
-    };
     let range = "query.startTimeMin=2026-11-20T00:00:00Z&query.startTimeMax=2026-11-21T00:00:00Z";
 
     let server = Server::start().await;

@@ -7,6 +7,7 @@ mod metrics;
 mod names;
 mod openapi;
 mod server;
+mod services;
 mod shared;
 mod sql;
 mod tempo;

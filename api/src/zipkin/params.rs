@@ -23,6 +23,9 @@ const IDS_MAX: usize = 1000;
 const PARTS_MAX: usize = 64;
 const MICROSECOND_NS: i64 = 1000;
 
+// A condition on a whole span.
+type Test = Box<dyn Fn(&Span) -> bool + Send + Sync>;
+
 /// What `/api/v2/traces` asks.
 pub fn search(params: &Params, now_ns: i64) -> Result<TraceSearch> {
     let (start_ns, end_ns) = back_from_end(params, now_ns, LOOKBACK_NS)?;
@@ -54,7 +57,7 @@ pub fn search(params: &Params, now_ns: i64) -> Result<TraceSearch> {
         let detail = format!("maxDuration '{text}' is below minDuration ({} µs)", least / 1000);
         return Err(ApiError::invalid("maxDuration", text, detail));
     }
-    let mut tests: Vec<Box<dyn Fn(&Span) -> bool + Send + Sync>> = Vec::new();
+    let mut tests: Vec<Test> = Vec::new();
     if let Some(name) = params.one("remoteServiceName")? {
         let name = name.to_owned();
         tests.push(Box::new(move |span| remote_service(span) == Some(name.as_str())));

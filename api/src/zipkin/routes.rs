@@ -42,6 +42,7 @@ pub fn routes() -> Router<ApiState> {
         .route("/zipkin/api/v2/autocompleteKeys", get(autocomplete_keys))
         .route("/zipkin/api/v2/autocompleteValues", get(autocomplete_values))
         .route("/zipkin", any(edge::unknown_path))
+        .route("/zipkin/", any(edge::unknown_path))
         .route("/zipkin/{*rest}", any(edge::unknown_path))
         .method_not_allowed_fallback(wrong_method)
 }

@@ -49,7 +49,7 @@ fn read(view: &Arc<View>, query: &OperationsQuery, scan: &ScanContext) -> Result
         for row in 0..rows.keys.len() {
             let Some(key) = &wanted[rows.keys[row] as usize] else { continue };
             let start_ns = match query.step_ns {
-                Some(step) => rows.starts_ns[row].div_euclid(step) * step,
+                Some(step) => rows.starts_ns[row].div_euclid(step).saturating_mul(step),
                 None => query.time.start_ns,
             };
             sums.entry((start_ns, key.clone())).or_default().add(&rows, row);

@@ -149,16 +149,16 @@ impl Minutes {
         let (data_first_ns, data_last_ns) = view.spans.start_bounds()?;
         let up =
             |t_ns: i64| t_ns.saturating_add((MINUTE_NS - t_ns.rem_euclid(MINUTE_NS)) % MINUTE_NS);
-        let after = |t_ns: i64| t_ns - t_ns.rem_euclid(MINUTE_NS) + MINUTE_NS;
+        let after =
+            |t_ns: i64| t_ns.saturating_sub(t_ns.rem_euclid(MINUTE_NS)).saturating_add(MINUTE_NS);
         let mut first_ns = after(data_first_ns).max(up(time.start_ns.max(data_first_ns)));
         let mut last_ns = after(data_last_ns);
         if !time.ends_after(last_ns) {
-            last_ns = up(time.end_ns) - MINUTE_NS;
+            last_ns = up(time.end_ns).saturating_sub(MINUTE_NS);
         }
         if ask == Ask::List {
             first_ns = first_ns.max(last_ns);
         }
-        last_ns = last_ns.max(i64::MIN + 2 * DAY_NS);
         (first_ns <= last_ns).then_some(Self { first_ns, last_ns })
     }
 
@@ -168,7 +168,7 @@ impl Minutes {
     }
 
     fn count(&self) -> usize {
-        ((self.last_ns - self.first_ns) / MINUTE_NS + 1) as usize
+        (self.last_ns.saturating_sub(self.first_ns) / MINUTE_NS + 1) as usize
     }
 }
 
@@ -249,7 +249,10 @@ impl Maker {
         let mut edges: BTreeMap<Arc<EdgeKey>, ByMinute> = BTreeMap::new();
         for row in read_edges(view, &request, scan)? {
             let counted = counted(&row);
-            edges.entry(row.edge).or_default().insert(row.start_ns + MINUTE_NS, counted);
+            edges
+                .entry(row.edge)
+                .or_default()
+                .insert(row.start_ns.saturating_add(MINUTE_NS), counted);
         }
         self.check_points(edges.len() * names.len())?;
         for (edge, by_minute) in &edges {

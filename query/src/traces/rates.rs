@@ -4,11 +4,11 @@
 //! spans that ended in the range → counts by group and bucket → windows of whole buckets, step by step
 //! ```
 //! A bucket is as wide as the greatest common divisor of step and window, so that windows are exact.
-//! Durations are counted in exponential classes: a quantile is off by at most [`CLASS_ERROR`].
+//! Durations are counted in exponential classes: a quantile is off by at most 0.6 %.
 
 use std::collections::{BTreeMap, HashMap};
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{Int32Type, Int64Type, TimestampNanosecondType, UInt32Type};
 use futures::TryStreamExt;
 use throughline_model::predicate::{Op, Operand, Predicate, Target};
@@ -30,7 +30,8 @@ const CELLS_MAX: usize = 2_000_000;
 /// Classes of durations a doubling.
 const CLASSES_PER_DOUBLING: f64 = 64.0;
 /// By how much a quantile may be off, of its value.
-pub const CLASS_ERROR: f64 = 0.006;
+#[cfg(test)]
+const CLASS_ERROR: f64 = 0.006;
 
 /// What is asked.
 #[derive(Clone, Debug)]

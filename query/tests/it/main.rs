@@ -9,6 +9,7 @@ mod harness;
 mod logs;
 mod metrics;
 mod property;
+mod services;
 mod sql;
 mod trace_page;
 mod traceql;

@@ -173,10 +173,7 @@ fn text_of(got: &Got) -> String {
 }
 
 fn text(value: &Value) -> Option<&str> {
-    match value {
-        Value::String(text) => Some(text.as_str()),
-        _ => None,
-    }
+    if let Value::String(text) = value { Some(text) } else { None }
 }
 
 fn strings(got: &Got) -> Vec<&str> {
@@ -205,13 +202,14 @@ fn order(got: &Got, operand: &Operand) -> Option<std::cmp::Ordering> {
     }
 }
 
+type Accept = fn(std::cmp::Ordering) -> bool;
+
 fn meets(span: &Span, predicate: &Predicate) -> bool {
     let got = target_value(span, &predicate.target);
     let absent = matches!(got, Got::Absent);
-    let whole = |operand: &Operand, accept: fn(std::cmp::Ordering) -> bool| {
-        !absent && order(&got, operand).is_some_and(accept)
-    };
-    let compared = |operand: &Operand, accept: fn(std::cmp::Ordering) -> bool| match &got {
+    let whole =
+        |operand: &Operand, accept: Accept| !absent && order(&got, operand).is_some_and(accept);
+    let compared = |operand: &Operand, accept: Accept| match &got {
         Got::Value(Value::Array(elements)) if !matches!(operand, Operand::Text(_)) => {
             elements.iter().any(|e| order(&Got::Value(e.clone()), operand).is_some_and(accept))
         }

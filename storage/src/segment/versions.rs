@@ -225,8 +225,8 @@ mod tests {
         // The last three lie exactly a gap apart.
         let expected =
             [(0, 119, 5), (300, 310, 2), (940, 940, 1), (1000, 1000, 1), (1060, 1060, 1)];
-        let orders: [&dyn Fn(&mut [i64]); 3] =
-            [&|_| {}, &|times| times.reverse(), &|times| times.rotate_left(4)];
+        let orders: [fn(&mut [i64]); 3] =
+            [|_| {}, |times| times.reverse(), |times| times.rotate_left(4)];
         for order in orders {
             let mut times = times;
             order(&mut times);

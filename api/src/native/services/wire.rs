@@ -56,7 +56,7 @@ pub struct Edge {
     pub server_duration: Option<DurationStats>,
 }
 
-/// A distribution of durations in short. Quantiles are off by 2.2 % at most.
+/// A distribution of durations in short. Quantiles are off by less than 4.5 %.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DurationStats {
     /// How many durations.

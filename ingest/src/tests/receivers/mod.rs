@@ -1,6 +1,7 @@
 //! What older services send: the encoders of these tests (protobuf by prost, thrift by hand), and the tests.
 
 mod cases;
+mod fixtures;
 mod http;
 mod property;
 mod thrift;

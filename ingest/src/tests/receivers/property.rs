@@ -1,9 +1,13 @@
 //! Random spans in every encoding: all encodings of a request say the same, nothing is lost, and no bytes
 //! are too strange to be refused.
 
+use std::path::Path;
+
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 use prost::Message;
 use throughline_storage::Format;
 
@@ -192,6 +196,48 @@ fn jaeger_batch() -> impl Strategy<Value = jaeger::Batch> {
         .prop_map(|(spans, process)| jaeger::Batch { spans, process: Some(process) })
 }
 
+/// The seeds of the fuzz target `older`: the first byte is the format's place among [`FORMATS`].
+/// `BLESS=1 cargo test -p throughline-ingest older_seeds` writes the `random-…` ones anew.
+#[test]
+fn older_seeds_hold() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds/older");
+    if std::env::var_os("BLESS").is_some() {
+        let mut runner = TestRunner::deterministic();
+        let requests = (vec(zipkin_span(), 1..3), vec(v1_span(), 1..3), jaeger_batch());
+        for number in 0..5 {
+            let (spans, old, batch) = requests.new_tree(&mut runner).expect("a tree").current();
+            for (format, body) in bodies(spans, &old, batch).into_iter().enumerate() {
+                let path = folder.join(format!("random-{number}-{format}"));
+                std::fs::write(path, [&[format as u8][..], &body].concat()).expect("writes");
+            }
+        }
+    }
+    let entries = std::fs::read_dir(folder).expect("a folder of seeds");
+    let paths: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    assert!(paths.len() >= 5 * FORMATS.len(), "{} seeds", paths.len());
+    for path in paths {
+        let seed = std::fs::read(&path).expect("a file");
+        let (format, body) = seed.split_first().expect("a format");
+        let format = FORMATS[usize::from(*format) % FORMATS.len()];
+        let decoded = decode_inflated(throughline_model::Signal::Traces, format, body, NOW_NS);
+        spans(&decoded.unwrap_or_else(|err| panic!("{}: {err}", path.display())));
+    }
+}
+
+/// The same requests in all [`FORMATS`].
+fn bodies(spans: Vec<zipkin::Span>, old: &[v1::Span], batch: jaeger::Batch) -> [Vec<u8>; 7] {
+    let thrift = jaeger::thrift_batch(&batch);
+    [
+        zipkin::json_list(&spans),
+        zipkin::ListOfSpans { spans }.encode_to_vec(),
+        v1::json_list(old),
+        v1::thrift_list(old).encode(Protocol::Binary),
+        thrift.encode(Protocol::Binary),
+        thrift.encode(Protocol::Compact),
+        jaeger::PostSpansRequest { batch: Some(batch) }.encode_to_vec(),
+    ]
+}
+
 proptest! {
     #[test]
     fn zipkin_says_the_same_in_json_and_protobuf(spans in vec(zipkin_span(), 0..4)) {
@@ -229,16 +275,7 @@ proptest! {
         damage in vec((any::<proptest::sample::Index>(), any::<u8>()), 0..4),
         keep in any::<proptest::sample::Index>(),
     ) {
-        let thrift = jaeger::thrift_batch(&batch);
-        let bodies = [
-            zipkin::json_list(&spans),
-            zipkin::ListOfSpans { spans }.encode_to_vec(),
-            v1::json_list(&old),
-            v1::thrift_list(&old).encode(Protocol::Binary),
-            thrift.encode(Protocol::Binary),
-            thrift.encode(Protocol::Compact),
-            jaeger::PostSpansRequest { batch: Some(batch) }.encode_to_vec(),
-        ];
+        let bodies = bodies(spans, &old, batch);
         for (format, mut body) in FORMATS.into_iter().zip(bodies) {
             for (at, byte) in &damage {
                 let at = at.index(body.len());

@@ -194,7 +194,7 @@ fn every_type_is_read_and_stepped_over() {
 #[test]
 fn what_is_wrong_is_named() {
     let long_list = [&[15, 0, 9, 12][..], &i32::MAX.to_be_bytes()].concat();
-    let deep = vec![0x7c; 100];
+    let deep = [0x7c; 100];
     let cases: [(Protocol, Thrift, &str); 3] = [
         (
             Protocol::Binary,

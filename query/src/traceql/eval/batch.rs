@@ -10,7 +10,7 @@ use throughline_model::TraceId;
 use throughline_model::schema::col;
 use throughline_storage::scan::{NO_PARENT, Structure, TraceBatch};
 
-use super::column::{self, Column, Part};
+use super::column::{self, Column, Part, ScopePart};
 use super::family::Family;
 use super::value::Val;
 use crate::traceql::ast::{Field, Intrinsic, Scope};
@@ -157,10 +157,10 @@ impl Spans {
             Intrinsic::LinkTraceId => self.parts(col::LINKS, &Part::LinkTrace)?,
             Intrinsic::LinkSpanId => self.parts(col::LINKS, &Part::LinkSpan)?,
             Intrinsic::InstrumentationName => {
-                column::scope(self.array(col::SCOPE)?, |parts| text_or_nil(parts.0))?
+                column::scope(self.array(col::SCOPE)?, ScopePart::Name)?
             }
             Intrinsic::InstrumentationVersion => {
-                column::scope(self.array(col::SCOPE)?, |parts| text_or_nil(parts.1))?
+                column::scope(self.array(col::SCOPE)?, ScopePart::Version)?
             }
             Intrinsic::RootName => self.of_root(col::NAME, true)?,
             Intrinsic::RootServiceName => self.of_root(col::SERVICE_NAME, true)?,
@@ -257,10 +257,6 @@ impl Spans {
         let value = |(first, last): (i64, i64)| Val::Duration(last.saturating_sub(first));
         Ok(self.by_trace(extents.into_iter().map(value).collect()))
     }
-}
-
-fn text_or_nil(text: &str) -> Val {
-    if text.is_empty() { Val::Nil } else { Val::Str(text.into()) }
 }
 
 impl ByTrace {

@@ -193,15 +193,25 @@ pub(super) fn text(array: &ArrayRef, empty: bool) -> Column {
     from_keys(array, dictionary.keys().values(), (0..texts.len()).map(value).collect())
 }
 
-/// One part of each distinct scope.
-pub(super) fn scope(
-    array: &ArrayRef,
-    part: fn((&str, &str, &str, &[u8])) -> Val,
-) -> Result<Column> {
+/// What is asked of a scope.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum ScopePart {
+    Name,
+    Version,
+}
+
+/// A text of each distinct scope; nil where it is empty.
+pub(super) fn scope(array: &ArrayRef, part: ScopePart) -> Result<Column> {
     let dictionary = array.as_dictionary::<UInt32Type>();
     let scopes = dictionary.values().as_binary::<i32>();
     let values = (0..scopes.len())
-        .map(|i| Ok(part(origin::scope_parts(scopes.value(i))?)))
+        .map(|i| {
+            let (name, version, ..) = origin::scope_parts(scopes.value(i))?;
+            Ok(match if part == ScopePart::Name { name } else { version } {
+                "" => Val::Nil,
+                text => Val::Str(text.into()),
+            })
+        })
         .collect::<Result<Vec<_>>>()?;
     Ok(from_keys(array, dictionary.keys().values(), values))
 }

@@ -272,7 +272,8 @@ impl Group {
     fn exemplar(&mut self, spans: &Spans, row: u32, step: usize, value: Option<f64>) -> Result<()> {
         let value = value.unwrap_or(f64::NAN);
         // Nearly every span loses: look before its ids are read.
-        if self.exemplars.get(&step).is_some_and(|best| !(value > best.value)) {
+        let wins = self.exemplars.get(&step).is_none_or(|best| value > best.value);
+        if !wins {
             return Ok(());
         }
         let trace = spans.trace_of_row()[row as usize] as usize;

@@ -103,8 +103,8 @@ fn best_cut(key: &KeyTally, spans: [u64; 2]) -> Option<Difference> {
         if best.is_none_or(|(most, _, _)| found > most) {
             best = Some((found, upper_bound(bucket - 1), counts));
         }
-        for set in 0..2 {
-            above[set] -= key.numbers[set].buckets.get(&bucket).copied().unwrap_or_default();
+        for (above, numbers) in above.iter_mut().zip(&key.numbers) {
+            *above -= numbers.buckets.get(&bucket).copied().unwrap_or_default();
         }
     }
     best.map(|(_, at, counts)| difference(key, Test::Above(at), counts, spans))

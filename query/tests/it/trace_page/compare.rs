@@ -160,7 +160,7 @@ async fn frequent_values_of_a_key_with_too_many_are_found() {
     // In each set 6000 values that come once, and one that 40 % of the failures have.
     let one = |number: usize| {
         let fails = number.is_multiple_of(2);
-        let frequent = fails && number % 5 == 0;
+        let frequent = fails && number.is_multiple_of(5);
         let id = if frequent { "frequent".to_owned() } else { format!("u{number}") };
         TestSpan {
             attributes: attributes(&[("user.id", text(&id))]),

@@ -49,8 +49,9 @@ pub fn read_edges(
         sums: EdgeSums::new(request.time, request.step_ns),
         halves: Vec::new(),
     };
-    // A server that starts later may belong to a client in the range.
-    let reach = widened(request.time, 0, PAIR_REACH_NS);
+    // A server that starts later may belong to a client in the range; by a clock that is behind, so
+    // may a consumer that starts earlier.
+    let reach = widened(request.time, PAIR_REACH_NS, PAIR_REACH_NS);
     scan.read_segments(reach)?;
     scan.read_heads(reach)?;
     scan.correct()?;

@@ -133,7 +133,7 @@ impl<F: FnMut(&[OperationKey], OperationRows) -> Result<()>> Reader<'_, F> {
             false => None,
         };
         let whole = self.whole;
-        let is_wanted = |row: usize| whole.contains(counts.buckets[row].wrapping_mul(ROLLUP_NS));
+        let is_wanted = |row: usize| whole.contains(counts.buckets[row].saturating_mul(ROLLUP_NS));
         let all = (0..counts.keys.len()).all(is_wanted);
         let wanted = (0..counts.keys.len()).filter(|row| all || is_wanted(*row));
         let wanted = wanted.collect::<Vec<_>>();
@@ -226,7 +226,10 @@ impl<F: FnMut(&[OperationKey], OperationRows) -> Result<()>> Reader<'_, F> {
         }
         let rows = OperationRows {
             keys,
-            starts_ns: wanted.iter().map(|row| counts.buckets[*row] * ROLLUP_NS).collect(),
+            starts_ns: wanted
+                .iter()
+                .map(|row| counts.buckets[*row].saturating_mul(ROLLUP_NS))
+                .collect(),
             counts: wanted.iter().map(|row| counts.counts[*row]).collect(),
             weighted: wanted.iter().map(|row| counts.weighted[*row]).collect(),
             durations,

@@ -1,5 +1,7 @@
 //! Traces put together from the slabs and heads that hold parts of them.
 
+use std::collections::BTreeMap;
+
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{Int64Type, TimestampNanosecondType};
 use hashbrown::{HashMap, HashSet};
@@ -53,6 +55,9 @@ pub(super) struct Part {
     pub linked: Vec<u32>,
     /// The segment.
     pub segment: Option<usize>,
+    /// Numbers of the rows' traces, and how many there are, where these are not told apart by their
+    /// ids: a trace of more rows than a slab has several ordinals, which know nothing of each other.
+    pub traces: Option<(Vec<u32>, u32)>,
 }
 
 /// The heads of a view as one slab.
@@ -86,7 +91,7 @@ impl Heads {
                 time = (time.0.min(start), time.1.max(end));
             }
         }
-        let all = Part { batches, order, linked: Vec::new(), segment: None };
+        let all = Part { batches, order, linked: Vec::new(), segment: None, traces: None };
         Ok(Self { all, traces, time })
     }
 
@@ -100,6 +105,7 @@ impl Heads {
             order: rows.iter().map(|row| self.all.order[*row as usize]).collect(),
             linked: self.all.linked.iter().filter_map(place).collect(),
             segment: None,
+            traces: None,
         })
     }
 }
@@ -134,22 +140,25 @@ fn read_segment(
     let opened = segment.open()?;
     let io = Meter::new(guard.clone());
     let groups = &opened.index.summary.row_groups;
-    // A trace of more rows than a slab has several ordinals, of which each is a part of its own.
-    let mut ordinals: HashMap<(usize, usize), Vec<u32>> = HashMap::new();
+    let mut ordinals: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
     for id in wanted {
-        for (piece, ordinal) in opened.index.traces.find(*id)?.into_iter().enumerate() {
+        for ordinal in opened.index.traces.find(*id)? {
             let after = groups.partition_point(|group| group.first_trace <= ordinal);
-            ordinals.entry((after.saturating_sub(1), piece)).or_default().push(ordinal);
+            ordinals.entry(after.saturating_sub(1)).or_default().push(ordinal);
         }
     }
     let columns = columns();
-    let mut places = ordinals.into_iter().collect::<Vec<_>>();
-    places.sort_unstable();
     let keys = segment.rollup_keys(&opened, &io)?;
     let mut parts = Vec::new();
-    for ((group, _), ordinals) in places {
+    for (group, ordinals) in ordinals {
         guard.check()?;
-        let rows = trace_rows(segment, &opened, group, &ordinals, &io)?;
+        let mut numbered = Vec::new();
+        for (number, ordinal) in ordinals.iter().enumerate() {
+            let rows = trace_rows(segment, &opened, group, &[*ordinal], &io)?;
+            numbered.extend(rows.into_iter().map(|row| (row, number as u32)));
+        }
+        numbered.sort_unstable();
+        let (rows, traces): (Vec<u32>, Vec<u32>) = numbered.into_iter().unzip();
         ScanStats::add(&guard.stats.rows_scanned, rows.len() as u64);
         let batch = read_rows(segment, &opened, group, &rows, &columns, &io)?;
         let frame = opened.rollup_frame(&keys, group, Frame::Halves, &io)?;
@@ -161,6 +170,7 @@ fn read_segment(
             order,
             linked: linked.iter().filter_map(place).collect(),
             segment: Some(number),
+            traces: Some((traces, ordinals.len() as u32)),
         });
     }
     Ok(parts)
@@ -168,8 +178,13 @@ fn read_segment(
 
 /// The parts as one.
 pub(super) fn united(parts: &[Part]) -> Part {
-    let mut all =
-        Part { batches: Vec::new(), order: Vec::new(), linked: Vec::new(), segment: None };
+    let mut all = Part {
+        batches: Vec::new(),
+        order: Vec::new(),
+        linked: Vec::new(),
+        segment: None,
+        traces: None,
+    };
     for part in parts {
         let (batches, rows) = (all.batches.len() as u32, all.order.len() as u32);
         all.batches.extend(part.batches.iter().cloned());
@@ -208,7 +223,10 @@ pub(super) fn roll_up(
     if part.order.is_empty() {
         return Ok(Default::default());
     }
-    let (traces, count) = number_traces(&gather)?;
+    let (traces, count) = match &part.traces {
+        Some(numbered) => numbered.clone(),
+        None => number_traces(&gather)?,
+    };
     let parents = Parents::find(&gather, &traces, 0, count)?;
     let spans = Spans::of(&gather, tables)?;
     let peers = Peers::of_batches(&gather)?;

@@ -55,7 +55,7 @@ impl EdgeSums {
     ) -> Result<()> {
         let mut known: HashMap<u32, u32> = HashMap::new();
         for row in 0..edges.keys.len() {
-            if !whole.contains(edges.buckets[row].wrapping_mul(ROLLUP_NS)) {
+            if !whole.contains(edges.buckets[row].saturating_mul(ROLLUP_NS)) {
                 continue;
             }
             let number = edges.keys[row];
@@ -81,7 +81,7 @@ impl EdgeSums {
     }
 
     fn add(&mut self, key: u32, edges: &EdgeColumns, row: usize, sign: i64) {
-        let start_ns = edges.buckets[row].wrapping_mul(ROLLUP_NS);
+        let start_ns = edges.buckets[row].saturating_mul(ROLLUP_NS);
         let step = self.step_ns.map_or(0, |step_ns| start_ns.div_euclid(step_ns));
         let sums = self.rows.entry((key, step)).or_default();
         sums.calls += sign * edges.calls[row] as i64;
@@ -108,7 +108,7 @@ impl EdgeSums {
         let (step_ns, start_ns) = (self.step_ns, self.time.start_ns);
         let row = |((key, step), sums): ((u32, i64), Sums)| EdgeRow {
             edge: edges[key as usize].clone(),
-            start_ns: step_ns.map_or(start_ns, |step_ns| step * step_ns),
+            start_ns: step_ns.map_or(start_ns, |step_ns| step.saturating_mul(step_ns)),
             calls: sums.calls as u64,
             failed: sums.failed.max(0) as u64,
             weighted_calls: sums.weighted,

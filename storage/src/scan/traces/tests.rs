@@ -91,11 +91,14 @@ fn expected(spans: &[Span], wanted: &BTreeSet<TraceId>) -> BTreeMap<TraceId, Vec
     all
 }
 
+// What spans of one id name as their parent.
+type Parents = BTreeSet<Option<Vec<u8>>>;
+
 // Parents by id against parents by row.
 fn check_structure(batch: &TraceBatch, spans: &[Span]) {
     let ids = batch.rows.column_by_name(col::SPAN_ID).expect("ids").as_fixed_size_binary();
     let structure = batch.structure.as_ref().expect("asked for");
-    let mut parents: HashMap<(TraceId, Vec<u8>), BTreeSet<Option<Vec<u8>>>> = HashMap::new();
+    let mut parents: HashMap<(TraceId, Vec<u8>), Parents> = HashMap::new();
     for span in spans {
         let parent = span.parent_span_id.map(|id| id.0.to_vec());
         parents.entry((span.trace_id, span.span_id.0.to_vec())).or_default().insert(parent);

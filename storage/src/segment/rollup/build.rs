@@ -189,8 +189,8 @@ impl Slab<'_> {
             }
         }
         self.follow_links(spans, &mut is_paired, tables, &mut edges, &mut halves)?;
-        for row in 0..spans.len() {
-            if !spans.is_caller(row) || is_paired[row] || !self.counts(spans, row) {
+        for (row, is_paired) in is_paired.iter().enumerate() {
+            if !spans.is_caller(row) || *is_paired || !self.counts(spans, row) {
                 continue;
             }
             let peer = self.peers.of(self.gather, row, spans.kinds[row])?;

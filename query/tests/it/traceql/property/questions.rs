@@ -129,7 +129,7 @@ fn aggregate(rng: &mut StdRng) -> ScalarExpr {
         2 => (pick(rng, &ops), Some(number(rng, 1))),
         _ => (pick(rng, &ops), Some(of_field(number_field(rng)))),
     };
-    let of = of.filter(|of| has_field(of));
+    let of = of.filter(has_field);
     let op = if of.is_none() { AggregateOp::Count } else { op };
     ScalarExpr::Aggregate(Aggregate { op, of, place: Place::default() })
 }

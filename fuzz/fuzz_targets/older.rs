@@ -1,0 +1,7 @@
+//! Any bytes as what Zipkin's and Jaeger's clients send.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use throughline_fuzz::check_older;
+
+fuzz_target!(|input: &[u8]| check_older(input));
