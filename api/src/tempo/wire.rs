@@ -63,13 +63,28 @@ fn span_set(set: FoundSpanset) -> SpanSet {
         name: span.name,
         start_time_unix_nano: span.start_time_ns as u64,
         duration_nanos: span.duration_ns.max(0) as u64,
-        attributes: key_values(&span.attributes),
+        attributes: key_values(&one_by_one(span.attributes)),
     };
     SpanSet {
         spans: set.spans.into_iter().map(span).collect(),
         matched: small(set.matched),
         attributes: key_values(&set.attributes),
     }
+}
+
+// Clients show no lists, and some fail on one: each element of a list stands by itself, under the same
+// key, as Tempo does with the attributes of several events.
+fn one_by_one(attributes: Vec<(String, Value)>) -> Vec<(String, Value)> {
+    let mut singles = Vec::with_capacity(attributes.len());
+    for (key, value) in attributes {
+        match value {
+            Value::Array(items) => {
+                singles.extend(items.into_iter().map(|item| (key.clone(), item)));
+            }
+            value => singles.push((key, value)),
+        }
+    }
+    singles
 }
 
 fn small(number: u64) -> u32 {
