@@ -136,6 +136,13 @@ async fn zipkin_spans_come_back_as_they_were_sent() {
 
 // The order of spans is no part of a trace.
 fn in_order(mut spans: Vec<Value>) -> Vec<Value> {
-    spans.sort_by_key(|span| (span["id"].to_string(), span["kind"].to_string()));
+    spans.sort_by_key(|span| {
+        (
+            span["id"].to_string(),
+            span["kind"].to_string(),
+            span["timestamp"].to_string(),
+            span.to_string(),
+        )
+    });
     spans
 }

@@ -106,28 +106,40 @@ async fn search(State(state): State<ApiState>, request: Request<Body>) -> Respon
 
 async fn search_tags(State(state): State<ApiState>, request: Request<Body>) -> Response {
     call(state, request, |call, message: SearchTagsRequest| {
-        once(async move { tags::names_v1(&message, &call.state, &call.ctx).await })
+        once(async move {
+            let call = call; // all of it: its guard too
+            tags::names_v1(&message, &call.state, &call.ctx).await
+        })
     })
     .await
 }
 
 async fn search_tags_v2(State(state): State<ApiState>, request: Request<Body>) -> Response {
     call(state, request, |call, message: SearchTagsRequest| {
-        once(async move { tags::names_v2(&message, &call.state, &call.ctx).await })
+        once(async move {
+            let call = call; // all of it: its guard too
+            tags::names_v2(&message, &call.state, &call.ctx).await
+        })
     })
     .await
 }
 
 async fn search_tag_values(State(state): State<ApiState>, request: Request<Body>) -> Response {
     call(state, request, |call, message: SearchTagValuesRequest| {
-        once(async move { tags::values_v1(&message, &call.state, &call.ctx).await })
+        once(async move {
+            let call = call; // all of it: its guard too
+            tags::values_v1(&message, &call.state, &call.ctx).await
+        })
     })
     .await
 }
 
 async fn search_tag_values_v2(State(state): State<ApiState>, request: Request<Body>) -> Response {
     call(state, request, |call, message: SearchTagValuesRequest| {
-        once(async move { tags::values_v2(&message, &call.state, &call.ctx).await })
+        once(async move {
+            let call = call; // all of it: its guard too
+            tags::values_v2(&message, &call.state, &call.ctx).await
+        })
     })
     .await
 }
@@ -135,6 +147,7 @@ async fn search_tag_values_v2(State(state): State<ApiState>, request: Request<Bo
 async fn query_range(State(state): State<ApiState>, request: Request<Body>) -> Response {
     call(state, request, |call, message: QueryRangeRequest| {
         let answer = async move {
+            let call = call; // all of it: its guard too
             let answer = metrics::range(&message, &call.state, &call.ctx).await?;
             let part = |part: QueryRangeResponse| {
                 Ok(Part { message: part.encode_to_vec(), partial: Vec::new() })
@@ -154,6 +167,7 @@ async fn query_range(State(state): State<ApiState>, request: Request<Body>) -> R
 async fn query_instant(State(state): State<ApiState>, request: Request<Body>) -> Response {
     call(state, request, |call, message: QueryInstantRequest| {
         once(async move {
+            let call = call; // all of it: its guard too
             let answer = metrics::instant(&message, &call.state, &call.ctx).await?;
             Ok((answer, Vec::new()))
         })
