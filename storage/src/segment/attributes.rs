@@ -305,7 +305,7 @@ impl AttributeValues {
     }
 
     /// The column in numbers; none if a dictionary would not serve.
-    pub(crate) fn numbered(&self, bytes_max: usize) -> Result<Option<DictionaryColumn>> {
+    pub(super) fn numbered(&self, bytes_max: usize) -> Result<Option<DictionaryColumn>> {
         match &self.data {
             Data::Text { bytes, ends } => {
                 DictionaryColumn::of_texts(&self.rows, texts(bytes, ends), bytes_max)

@@ -35,7 +35,7 @@ impl Values {
 
 /// A column in numbers.
 #[derive(Debug)]
-pub(crate) struct DictionaryColumn {
+pub(super) struct DictionaryColumn {
     /// The rows that have a value, ascending; all if none are listed.
     pub rows: Option<Vec<u32>>,
     /// The number of each of these rows' values.
