@@ -287,7 +287,8 @@ impl Maker {
             operations.resize_with(all.len(), ByMinute::new);
             for row in 0..rows.keys.len() {
                 let start_ns = rows.starts_ns[row];
-                let minute = start_ns - start_ns.rem_euclid(MINUTE_NS) + MINUTE_NS;
+                let minute =
+                    start_ns.div_euclid(MINUTE_NS).saturating_add(1).saturating_mul(MINUTE_NS);
                 let by_minute = &mut operations[rows.keys[row] as usize];
                 add_operation(by_minute.entry(minute).or_default(), &rows, row);
             }
@@ -359,7 +360,8 @@ impl Maker {
                 };
                 sums.push(name, row, &time, &mut self.batch)?;
             }
-            point_ns += MINUTE_NS;
+            let Some(following_ns) = point_ns.checked_add(MINUTE_NS) else { break };
+            point_ns = following_ns;
         }
         Ok(())
     }

@@ -255,5 +255,8 @@ async fn metrics(harness: &Harness, query: &MetricQuery) -> Vec<String> {
     texts.extend(points.iter().map(|points| format!("{points:?}")));
     let exemplars = engine.metric_exemplars(query, &ctx).await.expect("reads").series;
     texts.extend(exemplars.iter().map(|exemplars| format!("{exemplars:?}")));
+    // Edges look for partners within an hour of a segment, and rows here lie years apart and share
+    // ids; `storage::scan::rollup` compares edges with a naive count of traces as they are.
+    texts.retain(|text| !text.contains("traces_service_graph_"));
     texts
 }
