@@ -22,13 +22,22 @@ const CONNECTIONS: usize = 4;
 /// How often one body is sent again after 429 or 503.
 const RETRIES_MAX: usize = 600;
 
+/// Hours of traces that are sent; each further one lies in a folder `hour-<k>` of its own.
+pub fn hours() -> usize {
+    std::env::var("BENCH_HOURS").ok().and_then(|n| n.parse().ok()).unwrap_or(1)
+}
+
 /// Generates what is missing; `None` when the generator's source is absent.
 pub fn ensure(signals: &[&Signal]) -> Result<Option<PathBuf>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder =
         std::env::var_os("BENCH_LOAD_DIR").map_or(root.join("target/load-data"), PathBuf::from);
     let missing = |signal: &&&Signal| !folder.join(signal.file).exists();
-    if !signals.iter().any(|signal| missing(&signal)) {
+    let further = if signals.iter().any(|signal| signal.name == "traces") { hours() } else { 1 };
+    let further = (1..further).map(|hour| (hour, folder.join(format!("hour-{hour}"))));
+    let further = further.filter(|(_, folder)| !folder.join("traces.bin").exists());
+    let further = further.collect::<Vec<_>>();
+    if further.is_empty() && !signals.iter().any(|signal| missing(&signal)) {
         return Ok(Some(folder));
     }
     let source = std::env::var_os("THROUGHLINE_SHARED")
@@ -41,14 +50,20 @@ pub fn ensure(signals: &[&Signal]) -> Result<Option<PathBuf>> {
     for signal in signals.iter().filter(missing) {
         let what = if signal.name == "metrics" { "metrics" } else { "traces-logs" };
         if !folder.join(signal.file).exists() {
-            generate(&source, what, &folder)?;
+            generate(&source, what, &folder, 0)?;
         }
+    }
+    for (hour, folder) in further {
+        std::fs::create_dir_all(&folder)?;
+        generate(&source, "traces-logs", &folder, hour)?;
+        // Only its spans are sent.
+        std::fs::remove_file(folder.join("logs.bin"))?;
     }
     Ok(Some(folder))
 }
 
 // The generator's folder may be read-only, so its lock file and target go elsewhere.
-fn generate(source: &Path, what: &str, folder: &Path) -> Result<()> {
+fn generate(source: &Path, what: &str, folder: &Path, hour: usize) -> Result<()> {
     eprintln!("generating {what} into {}", folder.display());
     let copy = tempfile::tempdir()?;
     std::fs::create_dir(copy.path().join("src"))?;
@@ -58,6 +73,7 @@ fn generate(source: &Path, what: &str, folder: &Path) -> Result<()> {
     let status = Command::new("cargo")
         .args(["run", "--release", "--quiet", "--bin", "generate", "--", what])
         .arg(std::path::absolute(folder)?)
+        .arg(hour.to_string())
         .current_dir(copy.path())
         .env("CARGO_TARGET_DIR", copy.path().join("target"))
         .status()?;
@@ -88,9 +104,9 @@ fn frames_max() -> Option<usize> {
     std::env::var("BENCH_FRAMES").ok().and_then(|n| n.parse().ok())
 }
 
-/// Whether only a part of the load is sent, so that the generator's counts say nothing.
+/// Whether not just the one hour is sent, so that the generator's counts say nothing.
 pub fn is_cut() -> bool {
-    frames_max().is_some()
+    frames_max().is_some() || hours() > 1
 }
 
 /// A file's frames, in memory.

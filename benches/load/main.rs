@@ -9,7 +9,8 @@
 //! DuckDB is asked the same about the same spans in the same run (see [`yardstick`]).
 //!
 //! Settings by environment: `BENCH_LOAD_DIR` (folder of the generated files, default
-//! `target/load-data`), `BENCH_FRAMES` (send only the first n frames of each file), `BENCH_SIGNALS`
+//! `target/load-data`), `BENCH_FRAMES` (send only the first n frames of each file), `BENCH_HOURS` (send so many
+//! hours of spans, 2 M each; DuckDB and the generator's counts are left out), `BENCH_SIGNALS`
 //! (comma list of `traces`, `logs`, `metrics`; default all), `BENCH_KEEP` (keep the data folder), `BENCH_SERVER`
 //! (the server's binary, default the one of this build; with a release binary the harness itself may
 //! be a debug build: `BENCH_SERVER=… cargo bench --profile dev --bench load`), `BENCH_PYTHON` (a
@@ -80,12 +81,24 @@ async fn run(
     eprintln!("{}: sending {} items in {} requests", signal.name, load.items(), load.len());
     let sent = load.send(&server, signal.path).await?;
     eprintln!("{}: {sent:?}; waiting until settled", signal.name);
+    if signal.name == "traces" {
+        for hour in 1..data::hours() {
+            let load = LoadFile::open(&folder.join(format!("hour-{hour}")).join(signal.file))?;
+            eprintln!("{}: hour {hour}: {:?}", signal.name, load.send(&server, signal.path).await?);
+        }
+    }
     server.settle().await?;
-    report.ingest(signal, &load, &sent, &server.usage(data_dir.path()).await?);
+    let usage = server.usage(data_dir.path()).await?;
+    if signal.name != "traces" || data::hours() == 1 {
+        report.ingest(signal, &load, &sent, &usage);
+    } else {
+        let items = (load.items() * data::hours()) as f64;
+        eprintln!("traces: about {:.1} bytes a span on disk", usage.disk_bytes as f64 / items);
+    }
     drop(load);
     let questions = queries::of(signal.name, &folder_lines(folder, "trace_ids.txt"), truth);
     let mut yardstick = match signal.name {
-        "traces" => Yardstick::start(&server, folder, truth).await?,
+        "traces" if data::hours() == 1 => Yardstick::start(&server, folder, truth).await?,
         _ => None,
     };
     let hot = queries::ask(&server, &questions, yardstick.as_mut()).await?;

@@ -118,6 +118,103 @@ const SEARCHES: [(&str, &str, &str); 5] = [
     ("errors, limit 20", "status=error&limit=20", ""),
 ];
 
+/// The range of the load, however many hours of it were sent.
+const RANGE: &str = "start=2026-11-20T11:00:00Z&end=2026-11-21T02:00:00Z";
+
+/// Searches in TraceQL: name, query, traces, and the truth's name of how many spans match.
+const TRACEQL_SEARCHES: [(&str, &str, usize, &str); 7] = [
+    (
+        "TraceQL: service + status 500 + >100 ms",
+        r#"{ resource.service.name = "payment" && span.http.response.status_code = 500 && duration > 100ms }"#,
+        1000,
+        "spans service=payment http.response.status_code=500 duration>100ms",
+    ),
+    (
+        "TraceQL: service + db.system + >200 ms",
+        r#"{ resource.service.name = "inventory" && span.db.system = "postgresql" && duration > 200ms }"#,
+        1000,
+        "spans service=inventory db.system=postgresql duration>200ms",
+    ),
+    (
+        "TraceQL: service + user.id, limit 20",
+        r#"{ resource.service.name = "frontend" && span.user.id = "u100000" }"#,
+        20,
+        "",
+    ),
+    (
+        "TraceQL: service + >50 ms, limit 20",
+        r#"{ resource.service.name = "checkout" && duration > 50ms }"#,
+        20,
+        "",
+    ),
+    ("TraceQL: errors, limit 20", "{ status = error }", 20, ""),
+    (
+        "TraceQL: error below frontend, limit 20",
+        r#"{ resource.service.name = "frontend" } >> { status = error }"#,
+        20,
+        "",
+    ),
+    (
+        "TraceQL: rare structure, limit 20",
+        r#"{ resource.service.name = "frontend" } >> { resource.service.name = "payment" && span.http.response.status_code = 500 && duration > 100ms }"#,
+        20,
+        "",
+    ),
+];
+
+/// Numbers in TraceQL: name, query, step.
+const TRACEQL_METRICS: [(&str, &str, &str); 5] = [
+    ("TraceQL: rate by service, 15 s", "{} | rate() by(resource.service.name)", "15s"),
+    (
+        "TraceQL: p99 duration by service",
+        "{} | quantile_over_time(duration, .99) by(resource.service.name)",
+        "none",
+    ),
+    (
+        "TraceQL: error spans by service",
+        "{ status = error } | count_over_time() by(resource.service.name)",
+        "none",
+    ),
+    (
+        "TraceQL: p99 by service and method (spans are read)",
+        "{} | quantile_over_time(duration, .99) by(resource.service.name, span.http.request.method)",
+        "none",
+    ),
+    (
+        "TraceQL: errors below frontend, rate (all traces)",
+        r#"{ resource.service.name = "frontend" } >> { status = error } | rate()"#,
+        "60s",
+    ),
+];
+
+fn traceql_questions(truth: &Truth) -> Vec<Question> {
+    let escaped = |query: &str| {
+        query.bytes().fold(String::new(), |mut out, byte| {
+            match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'_' | b'-' => {
+                    out.push(byte as char)
+                }
+                byte => out.push_str(&format!("%{byte:02X}")),
+            }
+            out
+        })
+    };
+    let get = |path: String| Request::Get { path, accept: "application/json", spans: None };
+    let mut all = Vec::new();
+    all.extend(TRACEQL_SEARCHES.map(|(name, query, limit, matched)| {
+        let q = escaped(query);
+        let request = get(format!("/api/v1/traceql/search?{RANGE}&limit={limit}&q={q}"));
+        let expect = truth.count(matched).map(Expect::Matched);
+        Question { name, requests: vec![request], expect }
+    }));
+    all.extend(TRACEQL_METRICS.map(|(name, query, step)| {
+        let q = escaped(query);
+        let request = get(format!("/api/v1/traceql/metrics?{RANGE}&step={step}&exemplars=0&q={q}"));
+        Question { name, requests: vec![request], expect: None }
+    }));
+    all
+}
+
 /// SQL: name, query, and the truth's name of its one number.
 const SPANS_SQL: [(&str, &str, &str); 6] = [
     (
@@ -144,6 +241,16 @@ const SPANS_SQL: [(&str, &str, &str); 6] = [
     ),
 ];
 
+fn skeletons(trace_ids: &[String]) -> Question {
+    let paths = trace_ids.iter().filter_map(|line| line.split_whitespace().next());
+    let get = |id: &str| Request::Get {
+        path: format!("/api/v1/traces/{id}/skeleton"),
+        accept: "application/vnd.throughline.skeleton",
+        spans: None,
+    };
+    Question { name: "trace by id, skeleton", requests: paths.map(get).collect(), expect: None }
+}
+
 fn trace_questions(trace_ids: &[String], truth: &Truth) -> Vec<Question> {
     // A line: id, spans, start.
     let by_id = |name, accept: &'static str| {
@@ -158,14 +265,15 @@ fn trace_questions(trace_ids: &[String], truth: &Truth) -> Vec<Question> {
     let mut all = vec![
         by_id("trace by id, OTLP/JSON", "application/json"),
         by_id("trace by id, protobuf", "application/x-protobuf"),
+        skeletons(trace_ids),
     ];
     all.extend(SEARCHES.map(|(name, query, matched)| {
-        let range = "start=2026-11-20T11:00:00Z&end=2026-11-20T14:00:00Z";
-        let path = format!("/api/v1/traces?{range}&{query}");
+        let path = format!("/api/v1/traces?{RANGE}&{query}");
         let request = Request::Get { path, accept: "application/json", spans: None };
         let expect = truth.count(matched).map(Expect::Matched);
         Question { name, requests: vec![request], expect }
     }));
+    all.extend(traceql_questions(truth));
     all.extend(SPANS_SQL.map(|(name, query, count)| Question {
         name,
         requests: vec![Request::Sql(query.to_owned())],

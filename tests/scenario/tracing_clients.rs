@@ -46,10 +46,10 @@ async fn check(client: &Client) {
     rates(client, &range).await;
 
     let found = client
-        .json(&format!(
+        .json(
             "/jaeger/api/v3/trace-summaries?query.startTimeMin=2023-01-30T00:00:00Z\
-             &query.startTimeMax=2023-01-31T00:00:00Z&query.searchDepth=5000"
-        ))
+             &query.startTimeMax=2023-01-31T00:00:00Z&query.searchDepth=5000",
+        )
         .await;
     let summaries = found["summaries"].as_array().expect("a list");
     let sum = |field: &str| -> u64 { summaries.iter().filter_map(|one| one[field].as_u64()).sum() };

@@ -91,7 +91,8 @@ async fn completion_proposes_what_fits() {
             .map(|one| one["text"].as_str().expect("text").to_owned())
             .collect();
         let mut expected = expected;
-        (found.sort(), expected.sort_unstable());
+        found.sort();
+        expected.sort_unstable();
         assert_eq!(found, expected, "{query}: {answer}");
     }
     let answer = get(&server, "complete", "{ span.ht = 1 }", "&cursor=9").await;

@@ -18,7 +18,7 @@ async fn shop() -> Harness {
         service: service.to_owned(),
         trace: 1 + number / 3,
         span: number,
-        parent: (number % 3 != 0).then_some(number / 3 * 3),
+        parent: (!number.is_multiple_of(3)).then_some(number / 3 * 3),
         name: name.to_owned(),
         kind: 2,
         start_ns: NOW_NS - i64::from(number) * MINUTE_NS,
