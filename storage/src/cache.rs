@@ -21,12 +21,21 @@ pub(crate) struct CacheKey {
 /// What of a segment is cached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Part {
-    /// The footer and the index.
+    /// The footer.
     Opened,
+    /// The head of the index.
+    Index,
+    /// The table of trace ids, and their filter.
+    Traces,
+    TraceFilter,
+    /// The filter of an attribute column (by its number) of a row group.
+    Filter(u32, u32),
     /// The rows of each trace in a slab.
     TraceRows(u32),
     /// The span ids of a slab.
     SpanIds(u32),
+    /// The runs of a column (by its leaf) of a slab.
+    Runs(u32, u32),
     /// What the numbers of the rollup mean.
     RollupKeys,
     /// Exceptions by group.

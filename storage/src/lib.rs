@@ -13,6 +13,7 @@ mod core;
 mod dedup;
 mod error;
 mod head;
+mod inflate;
 pub mod io;
 mod maintain;
 pub mod metric;

@@ -12,7 +12,8 @@ use throughline_model::predicate::{Op, Operand, Predicate, Target};
 use throughline_model::schema::col;
 use throughline_model::span::Span;
 use throughline_model::time::{DAY_NS, TimeRange};
-use throughline_query::traces::{Operation, ServiceCalls};
+use throughline_query::services::ServiceCalls;
+use throughline_query::traces::Operation;
 
 use super::adjust::adjust;
 use super::answer::{self, Wanted};

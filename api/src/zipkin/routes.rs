@@ -12,7 +12,7 @@ use throughline_model::schema::col;
 use throughline_model::span::Span;
 use throughline_model::time::TimeRange;
 use throughline_query::complete::{AttributePlace, Names};
-use throughline_query::traces::ServiceCalls;
+use throughline_query::services::ServiceCalls;
 
 use super::error::{Result, ZipkinError};
 use super::params::{self, required};

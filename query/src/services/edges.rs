@@ -1,9 +1,15 @@
 //! The service map: edges between services.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use throughline_model::time::TimeRange;
 use throughline_storage::scan::rollup::{EdgeRow, EdgeSide, EdgesRequest, read_edges};
 
-use super::{Durations, EdgesQuery, ServiceEdge, ServiceEdges, check_rows, check_step};
-use crate::{Engine, QueryContext, Result};
+use super::{
+    Durations, EdgesQuery, ServiceCalls, ServiceEdge, ServiceEdges, check_rows, check_step,
+};
+use crate::{Engine, QueryContext, QueryStatsSnapshot, Result};
 
 impl Engine {
     /// The edges of the service map.
@@ -31,6 +37,32 @@ impl Engine {
         .await?;
         budget.stats.add_rows(edges.len());
         Ok(ServiceEdges { edges, stats: budget.stats.snapshot() })
+    }
+}
+
+impl Engine {
+    /// Calls between services that have spans, by names; and what the look did.
+    pub async fn service_calls(
+        &self,
+        time: TimeRange,
+        ctx: &QueryContext,
+    ) -> Result<(Vec<ServiceCalls>, QueryStatsSnapshot)> {
+        let query = EdgesQuery { time, step_ns: None, services: Vec::new() };
+        let ServiceEdges { edges, stats } = self.service_edges(&query, ctx).await?;
+        let mut calls: BTreeMap<(Arc<str>, Arc<str>), (u64, u64)> = BTreeMap::new();
+        // What is called and has no spans is a mere name.
+        let has_spans = |edge: &&ServiceEdge| edge.server_durations.distribution.count() > 0.0;
+        for edge in edges.iter().filter(has_spans).filter(|edge| edge.client != edge.server) {
+            let sums = calls.entry((edge.client.clone(), edge.server.clone())).or_default();
+            *sums = (sums.0 + edge.calls, sums.1 + edge.failed);
+        }
+        let call = |((parent, child), (calls, errors)): ((Arc<str>, Arc<str>), _)| ServiceCalls {
+            parent: parent.to_string(),
+            child: child.to_string(),
+            calls,
+            errors,
+        };
+        Ok((calls.into_iter().map(call).collect(), stats))
     }
 }
 

@@ -89,6 +89,19 @@ pub struct ServiceEdges {
     pub stats: QueryStatsSnapshot,
 }
 
+/// Calls from one service to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceCalls {
+    /// The calling service.
+    pub parent: String,
+    /// The called service.
+    pub child: String,
+    /// Calls.
+    pub calls: u64,
+    /// Of these, those of which either side has the status of an error.
+    pub errors: u64,
+}
+
 /// Which operations.
 #[derive(Clone, Debug)]
 pub struct OperationsQuery {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use throughline_storage::View;
 use throughline_storage::scan::ScanContext;
 use throughline_storage::scan::rollup::{
-    Coverage, OperationKey, OperationRows, OperationsRequest, SpanRef, read_exemplars,
+    Coverage, OperationKey, OperationRows, OperationsRequest, SpanRef, Steps, read_exemplars,
     read_operations,
 };
 
@@ -42,7 +42,13 @@ struct Sums {
 
 fn read(view: &Arc<View>, query: &OperationsQuery, scan: &ScanContext) -> Result<Operations> {
     let mut sums: BTreeMap<(i64, OperationKey), Sums> = BTreeMap::new();
-    let request = OperationsRequest { time: query.time, durations: true, cut_buckets: true };
+    let steps = query.step_ns.map_or(Steps::ONE, |step_ns| Steps { origin_ns: 0, step_ns });
+    let request = OperationsRequest {
+        time: query.time,
+        durations: true,
+        cut_buckets: true,
+        nameless_steps: (!query.by_name).then_some(steps),
+    };
     let mut wanted: Vec<Option<OperationKey>> = Vec::new();
     let coverage = read_operations(view, &request, scan, |keys, rows| {
         wanted.extend(keys[wanted.len()..].iter().map(|key| wanted_key(query, key)));

@@ -279,6 +279,7 @@ impl Maker {
             time: self.minutes.range(),
             durations: names.contains(&LATENCY),
             cut_buckets: true,
+            nameless_steps: None,
         };
         let mut operations: Vec<ByMinute> = Vec::new();
         let mut all: Vec<OperationKey> = Vec::new();

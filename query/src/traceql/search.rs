@@ -1,25 +1,16 @@
-//! Runs a search: newest traces first, and no further than the page asks.
-//!
-//! ```text
-//! scan of candidate traces ► pipeline on each ► newest span of what is left ► the newest `limit`
-//!    until no slab that is left can hold a newer one
-//! then for the traces of the page: what the index knows of each as a whole, or else all its spans
-//! ```
+//! Runs a search: the pipeline on each candidate trace, whose place on the page is that of the newest
+//! span that is left (see `traces::pager`).
 
 use std::sync::Arc;
 
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
-use hashbrown::HashMap;
-use throughline_model::predicate::{Op, Operand, Predicate, Target};
 use throughline_model::schema::col;
 use throughline_model::span::dict_str;
 use throughline_model::time::TimeRange;
 use throughline_model::{SpanId, TraceId, Value};
 use throughline_storage::View;
-use throughline_storage::scan::{
-    ScanColumn, ScanContext, TraceBatch, TraceScan, TraceScanRequest, Wanted,
-};
+use throughline_storage::scan::{ScanContext, TraceBatch, TraceScan};
 
 use super::ast::{Field, MetricsExpr, Pipeline, Query, Root};
 use super::eval::Spans;
@@ -29,7 +20,7 @@ use super::plan::{Plan, add_fields, named_fields};
 use super::{FoundSpan, FoundSpanset, FoundTrace, SearchAnswer, SearchRequest, rewrite};
 use crate::traces::TRACES_PAGE_MAX;
 use crate::traces::cursor::Place;
-use crate::traces::summary::{self, Summary};
+use crate::traces::pager::{self, Page};
 use crate::{Engine, Error, QueryContext, Result};
 
 /// The most spans that a spanset lists.
@@ -60,19 +51,27 @@ impl Engine {
         let after = request.cursor.as_deref().map(Place::parse).transpose()?;
         let admitted = self.admit(ctx).await?;
         let budget = &admitted.budget;
-        let (view, scan) = (admitted.view.clone(), budget.scan.clone());
-        let time = request.time.unwrap_or(TimeRange::ALL);
-        let (limit, spans_max) = (request.limit, request.spans_per_spanset);
-        let work = budget.scan.tracker.spawn_blocking(move || {
-            let search =
-                Search { view: &view, scan: &scan, pipeline: &pipeline, plan: &plan, time };
-            search.page(&fields, after, (limit, spans_max))
-        });
-        let (traces, next) = budget
-            .run(async {
-                work.await.map_err(|err| Error::internal(format!("a search failed: {err}")))?
-            })
-            .await?;
+        let (view, context) = (admitted.view.clone(), budget.scan.clone());
+        let scan_request = plan.request(request.time.unwrap_or(TimeRange::ALL), true);
+        let search = async {
+            let on = view.clone();
+            let start = move || Ok(Arc::new(TraceScan::new(&on, scan_request, &context)?));
+            let scan = pager::off_the_workers(budget, start).await?;
+            let (spans_max, limit) = (request.spans_per_spanset, request.limit);
+            let look = move |batch, page: &Page<Shown>| {
+                look(&pipeline, &plan, (&fields, spans_max), batch, page)
+            };
+            let workers = self.parallelism();
+            let (found, next) =
+                pager::page(budget, scan.clone(), workers, (after, limit), look).await?;
+            let traces = found.iter().map(|(place, shown)| (place.trace_id, shown.matched));
+            let summaries = pager::summaries(budget, view, scan, traces.collect()).await?;
+            let shown = found.into_iter().map(|(_, shown)| shown.spansets);
+            let traces = summaries.into_iter().zip(shown);
+            let trace = |(summary, spansets)| FoundTrace { summary, spansets };
+            Ok((traces.map(trace).collect::<Vec<_>>(), next))
+        };
+        let (traces, next) = budget.run(search).await?;
         budget.stats.add_rows(traces.len());
         let next = next.map(|place: Place| place.cursor());
         Ok(SearchAnswer { traces, next, stats: budget.stats.snapshot() })
@@ -98,17 +97,8 @@ impl Engine {
         let admitted = self.admit(ctx).await?;
         let budget = &admitted.budget;
         let (view, scan) = (admitted.view.clone(), budget.scan.clone());
-        let work = budget.scan.tracker.spawn_blocking(move || {
-            let time = TimeRange::ALL;
-            let search =
-                Search { view: &view, scan: &scan, pipeline: &pipeline, plan: &plan, time };
-            search.matches(id)
-        });
-        budget
-            .run(async {
-                work.await.map_err(|err| Error::internal(format!("a search failed: {err}")))?
-            })
-            .await
+        let work = move || matches(&view, &scan, (&pipeline, &plan), id);
+        budget.run(pager::off_the_workers(budget, work)).await
     }
 }
 
@@ -154,163 +144,63 @@ fn check(request: &SearchRequest) -> Result<()> {
     Ok(())
 }
 
-struct Search<'a> {
-    view: &'a Arc<View>,
-    scan: &'a ScanContext,
-    pipeline: &'a Pipeline,
-    plan: &'a Plan,
-    time: TimeRange,
-}
-
-/// A trace that may be on the page.
-struct Candidate {
-    place: Place,
-    /// Its spansets; those of the traces that the page has room for, once a batch is done with.
-    shown: Vec<FoundSpanset>,
+/// What the page shows of a trace.
+struct Shown {
+    spansets: Vec<FoundSpanset>,
     matched: u64,
-    /// Where it is in the batch at hand.
-    fresh: Option<(usize, Vec<Spanset>)>,
 }
 
-impl Search<'_> {
-    // The traces of the page, and where it ended if there are more.
-    fn page(
-        &self,
-        fields: &[Field],
-        after: Option<Place>,
-        (limit, spans_max): (usize, usize),
-    ) -> Result<(Vec<FoundTrace>, Option<Place>)> {
-        let request = self.plan.request(self.time, true);
-        let scan = TraceScan::new(self.view, request, self.scan)?;
-        let mut found: Vec<Candidate> = Vec::new();
-        // One more than asked for tells whether there is a next page.
-        let wanted = limit + 1;
-        while let Some(bound_ns) = scan.bound_ns() {
-            if found.get(limit).is_some_and(|last| last.place.start_ns > bound_ns) {
-                break;
-            }
-            let Some(batch) = scan.next()? else { break };
-            let spans = Spans::new(batch);
-            let runner = Runner::new(&spans, &self.plan.regexes);
-            let starts = spans.starts()?;
-            for trace in 0..spans.traces().len() {
-                let sets = runner.run(self.pipeline, trace)?;
-                let newest = sets.iter().flat_map(|set| &set.rows).map(|row| starts[*row as usize]);
-                let Some(start_ns) = newest.max() else { continue };
-                let place = Place { start_ns, trace_id: spans.traces()[trace] };
-                if after.is_none_or(|after| place.is_after(&after)) {
-                    let fresh = Some((trace, sets));
-                    found.push(Candidate { place, shown: Vec::new(), matched: 0, fresh });
-                }
-            }
-            found.sort_unstable_by(order);
-            found.truncate(wanted);
-            for candidate in &mut found {
-                let Some((_, sets)) = candidate.fresh.take() else { continue };
-                candidate.matched = union(sets.clone()).len() as u64;
-                let shown = sets.into_iter().map(|set| shown(&spans, set, fields, spans_max));
-                candidate.shown = shown.collect::<Result<_>>()?;
-            }
+// The traces of a batch in which the pipeline leaves something, as far as the page has room.
+fn look(
+    pipeline: &Pipeline,
+    plan: &Plan,
+    (fields, spans_max): (&[Field], usize),
+    batch: TraceBatch,
+    page: &Page<Shown>,
+) -> Result<Vec<(Place, Shown)>> {
+    let spans = Spans::new(batch);
+    let runner = Runner::new(&spans, &plan.regexes);
+    let starts = spans.starts()?;
+    let (mut places, mut left) = (Vec::new(), Vec::new());
+    for trace in 0..spans.traces().len() {
+        let sets = runner.run(pipeline, trace)?;
+        let newest = sets.iter().flat_map(|set| &set.rows).map(|row| starts[*row as usize]).max();
+        if let Some(start_ns) = newest {
+            places.push(Place { start_ns, trace_id: spans.traces()[trace] });
+            left.push(sets);
         }
-        let more = found.len() > limit;
-        found.truncate(limit);
-        let next = found.last().map(|candidate| candidate.place).filter(|_| more);
-        Ok((self.with_summaries(&scan, found)?, next))
     }
+    let show = |at: usize| {
+        let sets: Vec<Spanset> = std::mem::take(&mut left[at]);
+        let matched = union(sets.clone()).len() as u64;
+        let spansets = sets.into_iter().map(|set| shown(&spans, set, fields, spans_max));
+        Ok((places[at], Shown { spansets: spansets.collect::<Result<_>>()?, matched }))
+    };
+    page.sift(&places).into_iter().map(show).collect()
+}
 
-    fn with_summaries(&self, scan: &TraceScan, found: Vec<Candidate>) -> Result<Vec<FoundTrace>> {
-        let mut unknown = Vec::new();
-        let mut traces = Vec::with_capacity(found.len());
-        for candidate in found {
-            let id = candidate.place.trace_id;
-            let facts = scan.facts(id)?;
-            if facts.is_none() {
-                unknown.push(id);
+// The spans of a trace that a pipeline leaves, by start.
+fn matches(
+    view: &View,
+    scan: &ScanContext,
+    (pipeline, plan): (&Pipeline, &Plan),
+    id: TraceId,
+) -> Result<Vec<SpanId>> {
+    let mut found = Vec::new();
+    let columns = (plan.needs.columns().to_vec(), plan.needs.structure);
+    pager::each_whole_batch(view, scan, &[id], columns, &mut |whole| {
+        let spans = Spans::new(whole);
+        let runner = Runner::new(&spans, &plan.regexes);
+        for trace in 0..spans.traces().len() {
+            let mut rows = union(runner.run(pipeline, trace)?);
+            spans.sort(&mut rows)?;
+            for row in rows {
+                found.push(SpanId(spans.span_id(row)?.to_be_bytes()));
             }
-            let summary = match facts {
-                Some(facts) => Summary::of_facts(facts, id, candidate.matched),
-                None => Summary::default().finish(id, candidate.matched),
-            };
-            traces.push(FoundTrace { summary, spansets: candidate.shown });
-        }
-        let mut read = self.summaries(&unknown)?;
-        for trace in &mut traces {
-            if let Some(summary) = read.remove(&trace.summary.trace_id) {
-                trace.summary = summary.finish(trace.summary.trace_id, trace.summary.matched_spans);
-            }
-        }
-        Ok(traces)
-    }
-
-    fn summaries(&self, ids: &[TraceId]) -> Result<HashMap<TraceId, Summary>> {
-        let mut found = HashMap::with_capacity(ids.len());
-        self.each_batch(ids, summary::columns(), false, &mut |whole| {
-            let mut rows = vec![Vec::new(); whole.traces.len()];
-            for (row, trace) in whole.trace_of_row.iter().enumerate() {
-                rows[*trace as usize].push(row);
-            }
-            for (id, rows) in whole.traces.iter().zip(rows) {
-                let mut summary = Summary::default();
-                summary.add_rows(&whole.rows, rows.into_iter())?;
-                found.insert(*id, summary);
-            }
-            Ok(())
-        })?;
-        Ok(found)
-    }
-
-    fn matches(&self, id: TraceId) -> Result<Vec<SpanId>> {
-        let mut found = Vec::new();
-        let columns = self.plan.needs.columns().to_vec();
-        self.each_batch(&[id], columns, self.plan.needs.structure, &mut |whole| {
-            let spans = Spans::new(whole);
-            let runner = Runner::new(&spans, &self.plan.regexes);
-            for trace in 0..spans.traces().len() {
-                let mut rows = union(runner.run(self.pipeline, trace)?);
-                spans.sort(&mut rows)?;
-                for row in rows {
-                    found.push(SpanId(spans.span_id(row)?.to_be_bytes()));
-                }
-            }
-            Ok(())
-        })?;
-        Ok(found)
-    }
-
-    // All that is stored of some traces.
-    fn each_batch(
-        &self,
-        ids: &[TraceId],
-        columns: Vec<ScanColumn>,
-        structure: bool,
-        visit: &mut dyn FnMut(TraceBatch) -> Result<()>,
-    ) -> Result<()> {
-        if ids.is_empty() {
-            return Ok(());
-        }
-        let operands = ids.iter().map(|id| Operand::Bytes(id.0.to_vec())).collect();
-        let target = Target::Column(col::TRACE_ID.to_owned());
-        let request = TraceScanRequest {
-            columns,
-            time: TimeRange::ALL,
-            leaves: vec![vec![Predicate { target, op: Op::In(operands) }]],
-            traces: Wanted::Leaf(0),
-            whole: true,
-            structure,
-            together: true,
-            named: true,
-        };
-        let scan = TraceScan::new(self.view, request, self.scan)?;
-        while let Some(batch) = scan.next()? {
-            visit(batch)?;
         }
         Ok(())
-    }
-}
-
-fn order(a: &Candidate, b: &Candidate) -> std::cmp::Ordering {
-    let (a, b) = (a.place, b.place);
-    (b.start_ns, a.trace_id).cmp(&(a.start_ns, b.trace_id))
+    })?;
+    Ok(found)
 }
 
 fn shown(

@@ -4,12 +4,12 @@
 //! A trace belongs to the page of its newest matched span; pages are ordered by that span's start,
 //! newest first, then by trace id.
 
-mod calls;
 pub mod compare;
 pub(crate) mod cursor;
 mod lookup;
 mod names;
 pub mod page;
+pub(crate) mod pager;
 mod rates;
 mod search;
 pub(crate) mod summary;
@@ -21,7 +21,6 @@ use throughline_model::span::Span;
 use throughline_model::time::TimeRange;
 
 use crate::QueryStatsSnapshot;
-pub use calls::ServiceCalls;
 pub use names::{Operation, Operations};
 pub use rates::{RATE_POINTS_MAX, RatePoint, RateQuery, RateSeries};
 pub use tags::{FieldTest, SpanTest, TagCondition, TagTest};

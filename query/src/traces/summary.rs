@@ -54,11 +54,6 @@ struct Head {
 }
 
 impl Summary {
-    /// Adds all spans of a batch.
-    pub fn add(&mut self, batch: &RecordBatch) -> Result<()> {
-        self.add_rows(batch, 0..batch.num_rows())
-    }
-
     /// Adds some spans of a batch.
     pub fn add_rows(
         &mut self,

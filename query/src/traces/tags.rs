@@ -132,19 +132,23 @@ impl Beyond {
         all
     }
 
-    /// The rows that meet it.
-    pub fn retain(&self, batch: RecordBatch) -> Result<RecordBatch> {
-        let mut batch = batch;
+    /// Which rows meet it; none if all do.
+    pub fn met(&self, batch: &RecordBatch) -> Result<Option<Vec<bool>>> {
+        if self.tags.is_empty() && self.test.is_none() {
+            return Ok(None);
+        }
+        let mut met = vec![true; batch.num_rows()];
         for tag in &self.tags {
-            let met = tag.rows(&batch)?;
-            batch = keep(&batch, met)?;
+            met.iter_mut().zip(tag.rows(batch)?).for_each(|(met, by_tag)| *met &= by_tag);
         }
-        let Some(test) = &self.test else { return Ok(batch) };
-        if batch.num_rows() == 0 {
-            return Ok(batch);
+        if let Some(test) = &self.test {
+            let left = (0..met.len()).filter(|row| met[*row]).collect::<Vec<_>>();
+            let spans = read_spans(&keep(batch, met.clone())?)?;
+            for (row, span) in left.into_iter().zip(&spans) {
+                met[row] = (test.0)(span);
+            }
         }
-        let met = read_spans(&batch)?.iter().map(|span| (test.0)(span)).collect::<Vec<_>>();
-        keep(&batch, met)
+        Ok(Some(met))
     }
 }
 

@@ -179,7 +179,7 @@ pub fn decode_batch(section: &[u8]) -> Result<RecordBatch> {
             "a section of {length} bytes, the limit is {SECTION_BYTES_MAX}"
         )));
     }
-    let raw = zstd::bulk::decompress(reader.rest(), length as usize)
+    let raw = crate::inflate::inflate(reader.rest(), length as usize)
         .map_err(|err| Error::corrupt(format!("a section does not decompress: {err}")))?;
     let mut batches = StreamReader::try_new(raw.as_slice(), None)?;
     let batch = batches.next().ok_or_else(|| Error::corrupt("a section has no batch"))?;

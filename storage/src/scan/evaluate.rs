@@ -89,6 +89,57 @@ impl Condition {
         Ok(self.test.met(scalar)? != self.negated)
     }
 
+    /// Which rows of a column meet the condition, where that is quicker than row by row: numbers
+    /// against a number, and columns with a dictionary.
+    pub(crate) fn mask(&self, array: &ArrayRef) -> Result<Option<BooleanBuffer>> {
+        let nulls = array.nulls();
+        let rows = array.len();
+        if let DataType::Dictionary(..) = array.data_type() {
+            let Some(dictionary) = array.as_dictionary_opt::<UInt32Type>() else { return Ok(None) };
+            let Some(texts) = dictionary.values().as_string_opt::<i32>() else { return Ok(None) };
+            let keys = dictionary.keys().values();
+            let mut answers = vec![OPEN; texts.len()];
+            for row in (0..rows).filter(|row| nulls.is_none_or(|nulls| nulls.is_valid(*row))) {
+                let answer = &mut answers[keys[row] as usize];
+                if *answer == OPEN {
+                    let text = ValueRef::String(texts.value(keys[row] as usize));
+                    *answer = if self.value(Scalar::Value(text))? { YES } else { NO };
+                }
+            }
+            return Ok(Some(BooleanBuffer::collect_bool(rows, |row| {
+                match nulls.is_none_or(|nulls| nulls.is_valid(row)) {
+                    true => answers[keys[row] as usize] == YES,
+                    false => self.absent(),
+                }
+            })));
+        }
+        let Test::Compare(Operand::Int(wanted), accept) = &self.test else { return Ok(None) };
+        let (wanted, negated) = (*wanted, self.negated);
+        let met = |number: i64| accept(number.cmp(&wanted)) != negated;
+        let mask = |met: &dyn Fn(usize) -> bool| match nulls {
+            None => BooleanBuffer::collect_bool(rows, met),
+            Some(nulls) => BooleanBuffer::collect_bool(rows, |row| match nulls.is_valid(row) {
+                true => met(row),
+                false => self.absent(),
+            }),
+        };
+        Ok(match array.data_type() {
+            DataType::Int64 => {
+                let numbers = array.as_primitive::<Int64Type>().values();
+                Some(mask(&|row| met(numbers[row])))
+            }
+            DataType::Timestamp(..) => {
+                let numbers = array.as_primitive::<TimestampNanosecondType>().values();
+                Some(mask(&|row| met(numbers[row])))
+            }
+            DataType::Int32 => {
+                let numbers = array.as_primitive::<Int32Type>().values();
+                Some(mask(&|row| met(i64::from(numbers[row]))))
+            }
+            _ => None,
+        })
+    }
+
     fn encoded(&self, value: &[u8]) -> Result<bool> {
         self.value(Scalar::Value(ValueRef::read(value)?))
     }

@@ -1,6 +1,8 @@
 //! The scan of one row group: statistics first, then one condition after the other on the rows that
 //! are left, and the projection last.
 
+use std::ops::Range;
+
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{Int64Type, TimestampNanosecondType, UInt32Type};
@@ -8,14 +10,15 @@ use parquet::arrow::arrow_reader::RowSelection;
 use throughline_model::predicate::{Op, Predicate, Target};
 use throughline_model::schema::col;
 use throughline_model::time::TimeRange;
+use throughline_model::value::ValueRef;
 use throughline_model::{Signal, TraceId};
 
-use super::evaluate::{Condition, Verdicts};
+use super::evaluate::{Condition, Scalar, Verdicts};
 use super::plan::Plan;
 use super::{ScanColumn, ScanStats, prune};
 use crate::segment::layout::{PARENT, PARENT_NONE, REST, TRACE};
 use crate::segment::open::{Meter, Opened, Segment};
-use crate::segment::rows::{Assembler, Parents, ValueReader};
+use crate::segment::rows::{Assembler, AttributeArray, Parents, ValueReader};
 use crate::{Error, Result};
 
 /// Rows of a batch that a scan hands out.
@@ -59,6 +62,22 @@ impl Left {
         rows
     }
 
+    // Of so many rows only those in the ranges.
+    fn only(self, ranges: Vec<Range<usize>>, total: usize) -> Self {
+        if ranges.len() == 1 && ranges[0] == (0..total) {
+            return self;
+        }
+        self.intersection(RowSelection::from_consecutive_ranges(ranges.into_iter(), total))
+    }
+
+    fn intersection(self, other: RowSelection) -> Self {
+        let selection = match &self.selection {
+            Some(selection) => selection.intersection(&other),
+            None => other,
+        };
+        Self { rows: selection.row_count(), selection: Some(selection) }
+    }
+
     fn refine(self, keep: BooleanBuffer) -> Self {
         let rows = keep.count_set_bits();
         if rows == self.rows {
@@ -77,6 +96,16 @@ impl GroupScan<'_> {
         if let Some(traces) = &self.plan.traces {
             left = self.keep_traces(left, traces)?;
         }
+        let mut in_runs = vec![false; self.plan.predicates.len()];
+        for (number, predicate) in self.plan.predicates.iter().enumerate() {
+            if let Some(rows) = self.rows_in_runs(predicate, &self.plan.conditions[number])? {
+                in_runs[number] = true;
+                left = left.only(rows, group.rows as usize);
+            }
+        }
+        if left.rows == 0 {
+            return Ok(left);
+        }
         let (selection, pages) = prune::pages(
             self.opened,
             self.plan.signal,
@@ -86,11 +115,7 @@ impl GroupScan<'_> {
         )?;
         ScanStats::add(&self.stats.pages_pruned, pages);
         if let Some(pages) = selection {
-            let selection = match &left.selection {
-                Some(left) => left.intersection(&pages),
-                None => pages,
-            };
-            left = Left { rows: selection.row_count(), selection: Some(selection) };
+            left = left.intersection(pages);
         }
         ScanStats::add(&self.stats.rows_scanned, left.rows as u64);
         let time = &self.plan.time;
@@ -98,8 +123,9 @@ impl GroupScan<'_> {
         if *time != TimeRange::ALL && !inside {
             left = self.keep_time(left)?;
         }
-        for (predicate, condition) in self.plan.predicates.iter().zip(&self.plan.conditions) {
-            if left.rows > 0 && !self.plan.names_traces(predicate) {
+        let conditions = self.plan.predicates.iter().zip(&self.plan.conditions);
+        for ((predicate, condition), in_runs) in conditions.zip(in_runs) {
+            if left.rows > 0 && !in_runs && !self.plan.names_traces(predicate) {
                 left = self.keep_matching(left, predicate, condition)?;
             }
         }
@@ -169,7 +195,7 @@ impl GroupScan<'_> {
     fn keep_traces(&self, left: Left, ids: &[TraceId]) -> Result<Left> {
         let mut ordinals = Vec::new();
         for id in ids {
-            ordinals.extend(self.opened.index.traces.find(*id)?);
+            ordinals.extend(self.segment.find_trace(*id)?);
         }
         if self.plan.signal == Signal::Traces {
             let rows = trace_rows(self.segment, self.opened, self.row_group, &ordinals, self.io)?;
@@ -196,6 +222,24 @@ impl GroupScan<'_> {
             column.is_valid(row) && ordinals.binary_search(&column.value(row)).is_ok()
         });
         Ok(left.refine(keep))
+    }
+
+    // The rows that meet a condition on what sorts the rows of a slab, from its runs.
+    fn rows_in_runs(
+        &self,
+        predicate: &Predicate,
+        condition: &Condition,
+    ) -> Result<Option<Vec<Range<usize>>>> {
+        let Target::Column(column) = &predicate.target else { return Ok(None) };
+        let sorts = matches!(column.as_str(), col::SERVICE_NAME | col::NAME);
+        if !sorts || self.plan.signal != Signal::Traces {
+            return Ok(None);
+        }
+        let runs = self.segment.runs(self.row_group, column, self.io)?;
+        if runs.is_unsorted {
+            return Ok(None);
+        }
+        runs.rows(|text| condition.value(Scalar::Value(ValueRef::String(text)))).map(Some)
     }
 
     fn keep_time(&self, left: Left) -> Result<Left> {
@@ -237,6 +281,9 @@ impl GroupScan<'_> {
             return Ok(left.refine(keep));
         }
         let file = self.column_batch(&left, &leaves)?;
+        if let Some(keep) = self.by_one_column(&file, &target, predicate, condition)? {
+            return Ok(left.refine(keep));
+        }
         let mut verdicts = Verdicts::new(condition, file.num_rows());
         if let Target::Attribute(key) | Target::AnyAttribute(key) = &predicate.target {
             for column in assembler.attribute_arrays(&file, key) {
@@ -261,6 +308,32 @@ impl GroupScan<'_> {
             Target::Attribute(_) => {}
         }
         Ok(left.refine(verdicts.finish()))
+    }
+
+    // Where one column decides, each of its values is looked at once.
+    fn by_one_column(
+        &self,
+        file: &RecordBatch,
+        target: &ScanColumn,
+        predicate: &Predicate,
+        condition: &Condition,
+    ) -> Result<Option<BooleanBuffer>> {
+        let assembler = self.assembler();
+        match &predicate.target {
+            Target::Column(_) => {
+                let ScanColumn::Attribute(Target::Column(name)) = target else { return Ok(None) };
+                let fixed = ScanColumn::Fixed(name.clone());
+                condition.mask(&assembler.column(file, &fixed, Parents::InSlab, self.io)?)
+            }
+            Target::Attribute(key) if file.num_columns() == 1 => {
+                let columns = assembler.attribute_arrays(file, key);
+                match columns.as_slice() {
+                    [AttributeArray { array: Some(array), .. }] => condition.mask(array),
+                    _ => Ok(None),
+                }
+            }
+            _ => Ok(None),
+        }
     }
 
     fn keep_newest(&self, left: Left, count: usize, floor_ns: i64) -> Result<Left> {

@@ -61,15 +61,15 @@ fn count(segments: &[Arc<Segment>], guard: &Guard) -> Result<(HashMap<String, u6
     ScanStats::add(&guard.stats.segments_total, segments.len() as u64);
     for segment in segments {
         guard.check()?;
-        let opened = match segment.open() {
+        let index = match segment.index() {
             Err(err) if err.kind() == ErrorKind::Corrupt => {
                 segment.mark_corrupt(&err);
                 guard.stats.partial.lock().push(segment.meta.id.to_string());
                 continue;
             }
-            opened => opened?,
+            index => index?,
         };
-        let summary = &opened.index.summary;
+        let summary = &index.index.summary;
         is_complete &= summary.keys_complete;
         for key in &summary.keys {
             *counts.entry_ref(key.key.as_str()).or_insert(0) += key.counts.iter().sum::<u64>();

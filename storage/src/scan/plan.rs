@@ -38,13 +38,15 @@ impl Plan {
         for predicate in &request.predicates {
             item_field(signal, &ScanColumn::Attribute(predicate.target.clone()))?;
         }
-        let conditions = request.predicates.iter().map(|predicate| Condition::new(&predicate.op));
+        let mut predicates = request.predicates;
+        predicates.sort_by_key(cost);
+        let conditions = predicates.iter().map(|predicate| Condition::new(&predicate.op));
         Ok(Self {
             signal,
             columns: request.columns,
             conditions: conditions.collect::<Result<_>>()?,
-            traces: prune::traces_asked(&request.predicates),
-            predicates: request.predicates,
+            traces: prune::traces_asked(&predicates),
+            predicates,
             time: request.time,
             order: request.order,
             limit: request.limit,
@@ -61,6 +63,18 @@ impl Plan {
         self.traces.is_some()
             && predicate.target == Target::Column(col::TRACE_ID.to_owned())
             && prune::traces_asked(std::slice::from_ref(predicate)) == self.traces
+    }
+}
+
+// What it costs to look at a row, roughly: the dear conditions are left for the rows that met the
+// others.
+fn cost(predicate: &Predicate) -> u8 {
+    match &predicate.target {
+        Target::Column(name) if matches!(name.as_str(), col::EVENTS | col::LINKS | col::BODY) => 4,
+        Target::Column(_) => 0,
+        Target::Attribute(_) => 1,
+        Target::ResourceAttribute(_) | Target::ScopeAttribute(_) => 2,
+        Target::AnyAttribute(_) => 3,
     }
 }
 

@@ -49,7 +49,7 @@ pub(crate) fn traces_asked(predicates: &[Predicate]) -> Option<Vec<TraceId>> {
 
 /// Whether any row of the segment may meet the predicates, from its keys alone.
 pub(crate) fn segment_may_match(opened: &Opened, predicates: &[Predicate]) -> bool {
-    let summary = &opened.index.summary;
+    let summary = opened.summary();
     predicates.iter().all(|predicate| match &predicate.target {
         Target::Attribute(key) if needs_value(&predicate.op) => {
             !summary.columns_of(key).is_empty() || summary.rest_may_hold(key)
@@ -59,34 +59,53 @@ pub(crate) fn segment_may_match(opened: &Opened, predicates: &[Predicate]) -> bo
 }
 
 /// Whether any row of a row group may meet the predicates, from its filters.
-pub(crate) fn group_may_match(opened: &Opened, row_group: usize, predicates: &[Predicate]) -> bool {
-    predicates.iter().all(|predicate| {
-        let Target::Attribute(key) = &predicate.target else { return true };
+pub(crate) fn group_may_match(
+    opened: &Opened,
+    row_group: usize,
+    predicates: &[Predicate],
+) -> Result<bool> {
+    for predicate in predicates {
+        let Target::Attribute(key) = &predicate.target else { continue };
         let texts = match &predicate.op {
             Op::Eq(operand) => std::slice::from_ref(operand),
             Op::In(operands) => operands.as_slice(),
-            _ => return true,
+            _ => continue,
         };
-        texts.iter().any(|operand| value_may_occur(opened, row_group, key, operand))
-    })
+        let mut may = false;
+        for operand in texts {
+            may = may || value_may_occur(opened, row_group, key, operand)?;
+        }
+        if !may {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
-fn value_may_occur(opened: &Opened, row_group: usize, key: &str, operand: &Operand) -> bool {
-    let summary = &opened.index.summary;
+fn value_may_occur(
+    opened: &Opened,
+    row_group: usize,
+    key: &str,
+    operand: &Operand,
+) -> Result<bool> {
+    let summary = opened.summary();
     if summary.rest_may_hold(key) {
-        return true;
+        return Ok(true);
     }
-    summary.columns_of(key).any(|column| {
+    for column in summary.columns_of(key) {
         let kind = summary.columns[column].kind;
-        match (operand, kind) {
+        let may = match (operand, kind) {
             (Operand::Text(text) | Operand::Str(text), AttributeKind::String) => opened
-                .index
-                .filter(row_group, column)
+                .filter(row_group, column)?
                 .is_none_or(|filter| filter.may_contain(value_hash(text.as_bytes()))),
             (Operand::Str(_), _) => false,
             _ => true,
+        };
+        if may {
+            return Ok(true);
         }
-    })
+    }
+    Ok(false)
 }
 
 /// Whether a row without a value fails the condition.
@@ -148,7 +167,7 @@ fn single_leaf(opened: &Opened, target: &Target) -> Result<Option<usize>> {
             _ => None,
         },
         Target::Attribute(key) => {
-            let summary = &opened.index.summary;
+            let summary = opened.summary();
             let columns = summary.columns_of(key);
             let alone = columns.len() == 1 && !summary.rest_may_hold(key);
             alone.then(|| opened.first_attribute_leaf() + columns.start)

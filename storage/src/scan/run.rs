@@ -203,12 +203,11 @@ impl Job {
 
     // The row groups of a segment that may hold rows; none if the segment is pruned as a whole.
     fn groups(&self, segment: &Segment) -> Result<Option<(Arc<Opened>, Vec<usize>)>> {
-        let opened = segment.open()?;
         let mut traces_here = None;
         if let Some(traces) = &self.plan.traces {
             let mut ordinals = Vec::new();
             for id in traces {
-                ordinals.extend(opened.index.traces.find(*id)?);
+                ordinals.extend(segment.find_trace(*id)?);
             }
             if ordinals.is_empty() {
                 ScanStats::add(&self.stats().segments_pruned_filter, 1);
@@ -216,18 +215,22 @@ impl Job {
             }
             traces_here = (self.plan.signal == Signal::Traces).then_some(ordinals);
         }
+        let opened = segment.open()?;
         if !prune::segment_may_match(&opened, &self.plan.predicates) {
             ScanStats::add(&self.stats().segments_pruned_filter, 1);
             return Ok(None);
         }
-        let all = opened.index.summary.row_groups.iter().enumerate();
-        let may_match = |(number, group): &(usize, &_)| {
-            prune::group_in_time(group, &self.plan.time)
-                && prune::group_holds(group, traces_here.as_deref())
-                && prune::group_may_match(&opened, *number, &self.plan.predicates)
-        };
-        let groups = all.clone().filter(may_match).map(|(number, _)| number).collect::<Vec<_>>();
+        let all = opened.summary().row_groups.iter().enumerate();
         let total = all.len();
+        let mut groups = Vec::new();
+        for (number, group) in all {
+            if prune::group_in_time(group, &self.plan.time)
+                && prune::group_holds(group, traces_here.as_deref())
+                && prune::group_may_match(&opened, number, &self.plan.predicates)?
+            {
+                groups.push(number);
+            }
+        }
         ScanStats::add(&self.stats().row_groups_total, total as u64);
         ScanStats::add(&self.stats().row_groups_pruned, (total - groups.len()) as u64);
         if groups.is_empty() {

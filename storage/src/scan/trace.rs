@@ -5,10 +5,11 @@
 //! them are not touched.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::UInt32Type;
+use arrow::datatypes::{Schema, UInt32Type};
 use futures::StreamExt;
 use hashbrown::{HashMap, HashSet};
 use parquet::arrow::arrow_reader::RowSelection;
@@ -28,7 +29,7 @@ use crate::segment::rows::{Assembler, Parents, item_columns};
 use crate::view::Tier;
 use crate::{Error, ErrorKind, Result};
 
-/// The spans of a trace: from heads and segments, identical ones collapsed.
+/// The spans of a trace, from heads and segments.
 fn read_spans_of(
     tier: &Tier,
     id: TraceId,
@@ -66,7 +67,7 @@ fn read_spans_of(
             other => found.extend(other?),
         }
     }
-    collapse(found)
+    Ok(found)
 }
 
 // Which rows of a head's batch belong to the trace, if any does.
@@ -84,15 +85,15 @@ fn read_segment(
     columns: &[ScanColumn],
     guard: &Arc<Guard>,
 ) -> Result<Vec<RecordBatch>> {
-    let opened = segment.open()?;
-    let ordinals = opened.index.traces.find(id)?;
+    let ordinals = segment.find_trace(id)?;
     if ordinals.is_empty() {
         ScanStats::add(&guard.stats.segments_pruned_filter, 1);
         return Ok(Vec::new());
     }
+    let opened = segment.open()?;
     let io = Meter::new(guard.clone());
     let mut found = Vec::new();
-    for (row_group, group) in opened.index.summary.row_groups.iter().enumerate() {
+    for (row_group, group) in opened.summary().row_groups.iter().enumerate() {
         ScanStats::add(&guard.stats.row_groups_total, 1);
         if !prune::group_holds(group, Some(&ordinals)) {
             ScanStats::add(&guard.stats.row_groups_pruned, 1);
@@ -247,11 +248,53 @@ pub async fn read_trace(
     if signal == Signal::Logs {
         return read_logs_of(tier, id, columns, hint, context).await;
     }
-    let (guard, tier) = (Guard::new(context), tier.clone());
-    let task = context
-        .tracker
-        .spawn_blocking(move || read_spans_of(&tier, id, columns.as_deref(), hint, &guard));
-    task.await.map_err(|err| {
-        Error::new(ErrorKind::Closed, format!("reading trace {id} did not finish: {err}"))
-    })?
+    let read = |columns: Option<Vec<ScanColumn>>, context: &ScanContext| {
+        let (guard, tier) = (Guard::new(context), tier.clone());
+        let task = context
+            .tracker
+            .spawn_blocking(move || read_spans_of(&tier, id, columns.as_deref(), hint, &guard));
+        async move {
+            task.await.map_err(|err| {
+                Error::new(ErrorKind::Closed, format!("reading trace {id} did not finish: {err}"))
+            })?
+        }
+    };
+    if columns.is_some() {
+        return collapse(read(columns, context).await?);
+    }
+    // Attributes are half of the work: they are read beside the rest, and are not counted again.
+    let (attributes, rest): (Vec<_>, Vec<_>) = item_columns(Signal::Traces)
+        .into_iter()
+        .partition(|column| *column == ScanColumn::Attributes);
+    let beside = ScanContext { stats: Arc::default(), ..context.clone() };
+    let (rest, attributes) =
+        tokio::try_join!(read(Some(rest), context), read(Some(attributes), &beside))?;
+    let bytes = beside.stats.bytes_read.load(Ordering::Relaxed);
+    ScanStats::add(&context.stats.bytes_read, bytes);
+    match joined(&rest, &attributes)? {
+        Some(whole) => collapse(whole),
+        // A segment went bad between the two.
+        None => collapse(read(None, context).await?),
+    }
+}
+
+// Batches of all columns from those of attributes and those of the rest, in the order of the schema.
+fn joined(rest: &[RecordBatch], attributes: &[RecordBatch]) -> Result<Option<Vec<RecordBatch>>> {
+    let same = |(a, b): (&RecordBatch, &RecordBatch)| a.num_rows() == b.num_rows();
+    if rest.len() != attributes.len() || !rest.iter().zip(attributes).all(same) {
+        return Ok(None);
+    }
+    let mut whole = Vec::with_capacity(rest.len());
+    for (rest, attributes) in rest.iter().zip(attributes) {
+        let (mut fields, mut columns) = (Vec::new(), Vec::new());
+        for column in item_columns(Signal::Traces) {
+            let name = column.name();
+            let from = if rest.column_by_name(&name).is_some() { rest } else { attributes };
+            let at = from.schema().index_of(&name)?;
+            fields.push(from.schema().field(at).clone());
+            columns.push(from.column(at).clone());
+        }
+        whole.push(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?);
+    }
+    Ok(Some(whole))
 }

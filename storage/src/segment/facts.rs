@@ -90,7 +90,7 @@ pub(crate) fn each_batch(
     mut each: impl FnMut(&RecordBatch) -> Result<()>,
 ) -> Result<()> {
     let (opened, io) = (segment.open()?, Meter::unlimited());
-    for row_group in 0..opened.index.summary.row_groups.len() {
+    for row_group in 0..opened.summary().row_groups.len() {
         let assembler = Assembler { segment, opened: &opened, row_group };
         let mut leaves = Vec::new();
         for column in columns {

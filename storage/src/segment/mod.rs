@@ -28,6 +28,7 @@ pub(crate) mod open;
 mod pages;
 pub(crate) mod rollup;
 pub(crate) mod rows;
+pub(crate) mod runs;
 pub(crate) mod soundness;
 pub(crate) mod spans;
 #[cfg(test)]

@@ -10,23 +10,34 @@ use hashbrown::HashMap;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, RowSelection,
 };
-use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
+use parquet::arrow::{FieldLevels, ProjectionMask, parquet_to_arrow_field_levels};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::PageIndexPolicy;
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::reader::{ChunkReader, Length};
+use throughline_model::TraceId;
 use throughline_model::schema::col;
+use ulid::Ulid;
 
 use super::SegmentMeta;
-use super::index::{Index, PREFIX_BYTES, head_bytes};
+use super::index::file::{IndexFile, TraceFilter};
+use super::index::filter::Filter;
+use super::index::summary::Summary;
+use super::index::traces::{TraceEntry, TraceTable};
 use super::layout::{TRACE, file_schema};
 use super::pages::RowGroupPages;
-use super::rollup::section::{Part as RollupPart, RollupKeys};
+use super::rollup::section::RollupKeys;
+use super::runs::Runs;
 use super::soundness::{Suspicion, verify_files};
 use super::spans::RowsByTrace;
 use crate::cache::{Cache, CacheKey, Part};
 use crate::io::{SegmentFile, SegmentStore};
 use crate::{Error, Result};
+
+/// What a filter takes in the cache beside its bits.
+const FILTER_BYTES_BESIDE: usize = 128;
+/// Sets of columns of an open segment whose layout is kept.
+const LEVELS_MAX: usize = 128;
 
 /// A segment of spans or logs. Opened once and kept in the view; footer and index load on first use
 /// and stay in the cache.
@@ -67,28 +78,53 @@ impl Segment {
     /// How many log records each minute (since the epoch), service and severity number has; no row
     /// is read. Blocks.
     pub fn log_counts(&self) -> Result<super::LogCounts> {
-        self.open()?.index.log_counts()
+        self.index()?.index.log_counts()
     }
 
     pub(crate) fn open(&self) -> Result<Arc<Opened>> {
-        let key = CacheKey { segment: self.meta.id, part: Part::Opened };
-        if let Some(opened) = self.cache.get::<Opened>(key) {
-            return Ok(opened);
+        self.cached(Part::Opened, || Opened::read(self), Opened::memory_bytes)
+    }
+
+    /// The head of the index.
+    pub(crate) fn index(&self) -> Result<Arc<IndexFile>> {
+        let open = || IndexFile::read_head(&self.store, &self.meta);
+        self.cached(Part::Index, open, |file| file.index.memory_bytes())
+    }
+
+    /// The table of trace ids.
+    pub(crate) fn traces(&self) -> Result<Arc<TraceTable>> {
+        self.cached(Part::Traces, || self.index()?.traces(), TraceTable::memory_bytes)
+    }
+
+    /// The ordinals of a trace, ascending; none if the segment does not hold it.
+    pub(crate) fn find_trace(&self, id: TraceId) -> Result<Vec<u32>> {
+        let read = || self.index()?.trace_filter();
+        let filter = self.cached(Part::TraceFilter, read, TraceFilter::memory_bytes)?;
+        match filter.may_hold(id) {
+            true => self.traces()?.find(id),
+            false => Ok(Vec::new()),
         }
-        let opened = Arc::new(Opened::read(self)?);
-        self.cache.put(key, opened.clone(), opened.memory_bytes());
-        Ok(opened)
     }
 
     /// What the numbers of the rollup mean.
-    pub(crate) fn rollup_keys(&self, opened: &Opened, io: &Meter) -> Result<Arc<RollupKeys>> {
-        let key = CacheKey { segment: self.meta.id, part: Part::RollupKeys };
-        if let Some(keys) = self.cache.get::<RollupKeys>(key) {
-            return Ok(keys);
+    pub(crate) fn rollup_keys(&self, io: &Meter) -> Result<Arc<RollupKeys>> {
+        let read = || self.index()?.rollup_keys(io);
+        self.cached(Part::RollupKeys, read, RollupKeys::memory_bytes)
+    }
+
+    fn cached<T: Send + Sync + 'static>(
+        &self,
+        part: Part,
+        read: impl FnOnce() -> Result<T>,
+        bytes: impl FnOnce(&T) -> usize,
+    ) -> Result<Arc<T>> {
+        let key = CacheKey { segment: self.meta.id, part };
+        if let Some(value) = self.cache.get::<T>(key) {
+            return Ok(value);
         }
-        let keys = Arc::new(opened.rollup_keys(io)?);
-        self.cache.put(key, keys.clone(), keys.memory_bytes());
-        Ok(keys)
+        let value = Arc::new(read()?);
+        self.cache.put(key, value.clone(), bytes(&value));
+        Ok(value)
     }
 
     /// Which rows of a slab each of its traces has.
@@ -108,6 +144,25 @@ impl Segment {
         let rows = Arc::new(RowsByTrace::new(&ordinals, group.first_trace, group.traces));
         self.cache.put(key, rows.clone(), rows.memory_bytes());
         Ok(rows)
+    }
+
+    /// The runs of a sorted column of texts of a slab.
+    pub(crate) fn runs(&self, row_group: usize, column: &str, io: &Meter) -> Result<Arc<Runs>> {
+        let opened = self.open()?;
+        let leaf = opened.leaf(column)?;
+        let key =
+            CacheKey { segment: self.meta.id, part: Part::Runs(row_group as u32, leaf as u32) };
+        if let Some(runs) = self.cache.get::<Runs>(key) {
+            return Ok(runs);
+        }
+        let rows = opened.row_group(row_group)?.rows as usize;
+        let mut runs = Runs::default();
+        for batch in opened.read_rows(row_group, &[leaf], None, rows, io)? {
+            runs.add(batch?.column(0))?;
+        }
+        let runs = Arc::new(runs);
+        self.cache.put(key, runs.clone(), runs.memory_bytes());
+        Ok(runs)
     }
 
     /// All span ids of a slab, eight bytes each.
@@ -136,29 +191,27 @@ impl Drop for Segment {
     }
 }
 
-/// The parsed footer and index.
+/// The parsed footer, with the head of the index and the traces.
 #[derive(Debug)]
 pub(crate) struct Opened {
-    pub index: Index,
+    pub index: Arc<IndexFile>,
+    pub traces: Arc<TraceTable>,
     pub footer: ArrowReaderMetadata,
     leaves: HashMap<String, usize>,
+    levels: parking_lot::Mutex<HashMap<Box<[usize]>, Arc<FieldLevels>>>,
     file: Arc<SegmentFile>,
-    index_file: SegmentFile,
     data_bytes: u64,
+    segment: Ulid,
+    cache: Arc<Cache>,
 }
 
 impl Opened {
     fn read(segment: &Segment) -> Result<Self> {
         let meta = &segment.meta;
-        let index_file = segment.store.open_file(&meta.index_name())?;
-        let prefix = index_file.read(0..PREFIX_BYTES.min(meta.index_bytes))?;
-        let head_bytes = head_bytes(&prefix)?;
-        if head_bytes > meta.index_bytes {
-            return Err(Error::corrupt(format!("{} has a head too long", meta.index_name())));
-        }
-        let index = Index::read(&index_file.read(0..head_bytes)?, meta.index_bytes)?;
+        let (index, traces) = (segment.index()?, segment.traces()?);
+        let summary = &index.index.summary;
         let file = Arc::new(segment.store.open_file(&meta.data_name())?);
-        let schema = file_schema(meta.signal, &index.summary.columns, true);
+        let schema = file_schema(meta.signal, &summary.columns, true);
         let leaves = schema.fields().iter().enumerate().map(|(i, f)| (f.name().clone(), i));
         let leaves = leaves.collect();
         let options = ArrowReaderOptions::new()
@@ -169,42 +222,41 @@ impl Opened {
         let source = Source { file: file.clone(), bytes: meta.data_bytes, io };
         let footer = ArrowReaderMetadata::load(&source, options)?;
         let rows = footer.metadata().file_metadata().num_rows();
-        if rows != meta.rows as i64
-            || footer.metadata().num_row_groups() != index.summary.row_groups.len()
-        {
+        let groups = summary.row_groups.len();
+        if rows != meta.rows as i64 || footer.metadata().num_row_groups() != groups {
             return Err(Error::corrupt(format!(
                 "{} has {rows} rows, the catalog says {}",
                 meta.data_name(),
                 meta.rows
             )));
         }
-        Ok(Self { index, footer, leaves, file, index_file, data_bytes: meta.data_bytes })
+        let (levels, cache) = (parking_lot::Mutex::default(), segment.cache.clone());
+        let (data_bytes, segment) = (meta.data_bytes, meta.id);
+        Ok(Self { index, traces, footer, leaves, levels, file, data_bytes, segment, cache })
     }
 
-    /// Reads the keys of the rollup.
-    fn rollup_keys(&self, io: &Meter) -> Result<RollupKeys> {
-        let place = self.index.rollup_keys.clone();
-        io.before_read(place.end - place.start)?;
-        RollupKeys::read(&self.index_file.read(place)?)
+    /// What the index says of the segment as a whole and of each row group.
+    pub(crate) fn summary(&self) -> &Summary {
+        &self.index.index.summary
     }
 
-    /// Reads a frame of the rollup's rows.
-    pub(crate) fn rollup_frame(
-        &self,
-        keys: &RollupKeys,
-        row_group: usize,
-        part: RollupPart,
-        io: &Meter,
-    ) -> Result<Bytes> {
-        let rows = &self.index.rollup_rows;
-        let place = keys.place(row_group, part)?;
-        let (start, end) =
-            (rows.start.saturating_add(place.start), rows.start.saturating_add(place.end));
-        if end > rows.end {
-            return Err(Error::corrupt(format!("the rollup of row group {row_group} is cut off")));
+    /// The filter of an attribute column in a row group, if there is one.
+    pub(crate) fn filter(&self, row_group: usize, column: usize) -> Result<Option<Arc<Filter>>> {
+        let part = Part::Filter(row_group as u32, column as u32);
+        let key = CacheKey { segment: self.segment, part };
+        if let Some(filter) = self.cache.get::<Filter>(key) {
+            return Ok(Some(filter));
         }
-        io.before_read(end - start)?;
-        self.index_file.read(start..end)
+        let Some(filter) = self.index.filter(row_group, column)?.map(Arc::new) else {
+            return Ok(None);
+        };
+        self.cache.put(key, filter.clone(), filter.memory_bytes() + FILTER_BYTES_BESIDE);
+        Ok(Some(filter))
+    }
+
+    /// Every trace with its rows and first time.
+    pub(crate) fn trace_entries(&self) -> Result<Vec<TraceEntry>> {
+        self.index.trace_entries(&self.traces)
     }
 
     /// The position of a file column.
@@ -217,15 +269,15 @@ impl Opened {
 
     /// The position of the first attribute column.
     pub(crate) fn first_attribute_leaf(&self) -> usize {
-        self.leaves.len() - self.index.summary.columns.len()
+        self.leaves.len() - self.summary().columns.len()
     }
 
     pub(crate) fn row_group(
         &self,
         number: usize,
     ) -> Result<super::index::summary::RowGroupSummary> {
-        self.index.summary.row_groups.get(number).copied().ok_or_else(|| {
-            Error::corrupt(format!("row group {number} of {}", self.index.summary.row_groups.len()))
+        self.summary().row_groups.get(number).copied().ok_or_else(|| {
+            Error::corrupt(format!("row group {number} of {}", self.summary().row_groups.len()))
         })
     }
 
@@ -259,9 +311,7 @@ impl Opened {
         io: &Meter,
     ) -> Result<Rows> {
         let source = Source { file: self.file.clone(), bytes: self.data_bytes, io: io.clone() };
-        let mask = ProjectionMask::leaves(self.footer.parquet_schema(), columns.iter().copied());
-        let hint = self.footer.schema().fields();
-        let levels = parquet_to_arrow_field_levels(self.footer.parquet_schema(), mask, Some(hint))?;
+        let levels = self.field_levels(columns)?;
         let metadata = self.footer.metadata().clone();
         let pages = RowGroupPages { source: Arc::new(source), metadata, row_group };
         let rows = batch_rows.max(1);
@@ -271,8 +321,26 @@ impl Opened {
         Ok(Rows { reader, io: io.clone() })
     }
 
+    // What Parquet makes of some columns; the same few are asked for slab after slab.
+    fn field_levels(&self, columns: &[usize]) -> Result<Arc<FieldLevels>> {
+        if let Some(levels) = self.levels.lock().get(columns) {
+            return Ok(levels.clone());
+        }
+        let mask = ProjectionMask::leaves(self.footer.parquet_schema(), columns.iter().copied());
+        let hint = self.footer.schema().fields();
+        let levels = parquet_to_arrow_field_levels(self.footer.parquet_schema(), mask, Some(hint))?;
+        let levels = Arc::new(levels);
+        let mut all = self.levels.lock();
+        if all.len() >= LEVELS_MAX {
+            all.clear();
+        }
+        all.insert(columns.into(), levels.clone());
+        Ok(levels)
+    }
+
+    // The index and the traces are cached apart.
     fn memory_bytes(&self) -> usize {
-        self.index.memory_bytes() + self.footer.metadata().memory_size()
+        self.footer.metadata().memory_size()
     }
 }
 
@@ -315,7 +383,7 @@ impl Meter {
         Self { guard: None, refusal: Arc::default() }
     }
 
-    fn before_read(&self, bytes: u64) -> Result<()> {
+    pub(crate) fn before_read(&self, bytes: u64) -> Result<()> {
         let Some(guard) = &self.guard else { return Ok(()) };
         guard.before_read(bytes).inspect_err(|err| *self.refusal.lock() = Some(err.clone()))
     }

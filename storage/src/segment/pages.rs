@@ -4,7 +4,6 @@
 //! opens, which costs a point lookup over some forty columns more than all else that it does. Here
 //! it is told that chunks are not compressed, and its pages are inflated afterwards.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -15,14 +14,9 @@ use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::reader::ChunkReader;
 use parquet::file::serialized_reader::SerializedPageReader;
-use zstd::bulk::Decompressor;
 
 /// Bytes that a page may inflate to: the largest single value that a request can carry, and more.
 const PAGE_BYTES_MAX: u64 = 512 * 1024 * 1024;
-
-thread_local! {
-    static INFLATE: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
-}
 
 /// One row group of a file.
 pub(crate) struct RowGroupPages<R: ChunkReader> {
@@ -124,12 +118,6 @@ fn inflate(bytes: &Bytes) -> Result<Bytes> {
         Ok(len) => return Err(failed(format!("its frame names {len:?} bytes"))),
         Err(_) => return Err(failed("it starts with no frame".to_owned())),
     };
-    INFLATE.with_borrow_mut(|context| {
-        let context = match context {
-            Some(context) => context,
-            None => context.insert(Decompressor::new().map_err(|err| failed(err.to_string()))?),
-        };
-        let inflated = context.decompress(bytes, len).map_err(|err| failed(err.to_string()))?;
-        Ok(Bytes::from(inflated))
-    })
+    let inflated = crate::inflate::inflate(bytes, len).map_err(|err| failed(err.to_string()))?;
+    Ok(Bytes::from(inflated))
 }

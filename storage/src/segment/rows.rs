@@ -67,7 +67,7 @@ impl Assembler<'_> {
             }
             ScanColumn::Attributes => {
                 let first = self.opened.first_attribute_leaf();
-                let columns = self.opened.index.summary.columns.len();
+                let columns = self.opened.summary().columns.len();
                 let mut all = (first..first + columns).collect::<Vec<_>>();
                 all.push(leaf(REST)?);
                 all
@@ -85,7 +85,7 @@ impl Assembler<'_> {
 
     /// The file columns in which values of a key may be.
     pub(crate) fn attribute_leaves(&self, key: &str) -> Result<Vec<usize>> {
-        let summary = &self.opened.index.summary;
+        let summary = self.opened.summary();
         let first = self.opened.first_attribute_leaf();
         let mut all = summary.columns_of(key).map(|i| first + i).collect::<Vec<_>>();
         if summary.rest_may_hold(key) {
@@ -170,7 +170,7 @@ impl Assembler<'_> {
             return self.fixed(file, col::TRACE_ID);
         };
         let ordinals = ordinals.as_primitive::<UInt32Type>();
-        let ids = self.opened.index.traces.ids();
+        let ids = self.opened.traces.ids();
         let mut bytes = Vec::with_capacity(rows * 16);
         for row in 0..rows {
             let at = ordinals.value(row) as usize * 16;
@@ -180,7 +180,7 @@ impl Assembler<'_> {
                     return Err(Error::corrupt(format!(
                         "trace ordinal {} of {} traces",
                         ordinals.value(row),
-                        self.opened.index.traces.len()
+                        self.opened.traces.len()
                     )));
                 }
                 _ => bytes.extend_from_slice(&[0; 16]),
@@ -238,14 +238,14 @@ impl Assembler<'_> {
         file: &'f RecordBatch,
         key: &str,
     ) -> Vec<AttributeArray<'f>> {
-        let summary = &self.opened.index.summary;
+        let summary = self.opened.summary();
         let columns = summary.columns[summary.columns_of(key)].iter();
         let array = |name: &str| file.column_by_name(name);
         columns.map(|c| AttributeArray { kind: c.kind, array: array(&c.name()) }).collect()
     }
 
     fn attributes(&self, file: &RecordBatch) -> Result<ArrayRef> {
-        let columns = self.opened.index.summary.columns.iter();
+        let columns = self.opened.summary().columns.iter();
         let arrays = columns
             .filter_map(|column| Some((column, file.column_by_name(&column.name())?)))
             .filter(|(_, array)| array.null_count() < array.len())

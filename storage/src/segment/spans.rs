@@ -5,6 +5,7 @@
 //! equal values are neighbours and a search by service reads a run of pages. A trace with more rows
 //! than a slab is cut into several ordinals of one id.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, FixedSizeBinaryArray, RecordBatch, UInt32Array};
@@ -212,7 +213,7 @@ impl<'b> SortedSlab<'b> {
             max_end_ns: ends.max().unwrap_or_default(),
             first_trace: self.slab.first,
             traces: self.slab.traces,
-            twins: parents.twins,
+            twins: !parents.twins.is_empty(),
         };
         let rollup = build::Slab {
             gather: &gather,
@@ -268,8 +269,8 @@ fn sort(batches: &[RecordBatch], rows: &[SlabRow], order: SpanOrder) -> Result<V
 pub(crate) struct Parents {
     places: Vec<u32>,
     elsewhere: FixedSizeBinaryArray,
-    /// Whether two rows of a trace have one span id.
-    twins: bool,
+    /// Rows of one trace that have one span id, ascending, for each id that several have.
+    twins: Vec<Vec<u32>>,
     by_trace: RowsByTrace,
     first_trace: u32,
 }
@@ -290,18 +291,22 @@ impl Parents {
         let by_trace = RowsByTrace::new(traces, first_trace, trace_count);
         let mut places = vec![PARENT_NONE; traces.len()];
         let mut table: HashMap<u64, u32> = HashMap::new();
-        let mut twins = false;
+        let mut twins = Vec::new();
         for trace in 0..trace_count {
             let rows = by_trace.rows(trace);
             table.clear();
+            let mut are_twins = false;
             if rows.len() > SEARCHED_ROWS_MAX {
                 for (place, row) in rows.iter().enumerate().rev() {
-                    twins |= table.insert(spans[*row as usize].0, place as u32).is_some();
+                    are_twins |= table.insert(spans[*row as usize].0, place as u32).is_some();
                 }
             } else {
                 let id = |row: &u32| spans[*row as usize].0;
-                twins = twins
-                    || (1..rows.len()).any(|at| rows[..at].iter().any(|r| id(r) == id(&rows[at])));
+                are_twins =
+                    (1..rows.len()).any(|at| rows[..at].iter().any(|r| id(r) == id(&rows[at])));
+            }
+            if are_twins {
+                twins.extend(rows_of_one_id(rows, &spans));
             }
             for row in rows {
                 let (parent, true) = parents[*row as usize] else { continue };
@@ -326,7 +331,12 @@ impl Parents {
         Ok(Self { places, elsewhere, twins, by_trace, first_trace })
     }
 
-    /// The row of a row's parent, if it is among the rows.
+    /// Rows of one trace that have one span id, for each id that several have.
+    pub(crate) fn twins(&self) -> &[Vec<u32>] {
+        &self.twins
+    }
+
+    /// The row of a row's parent, if it is among the rows: the first of its trace with that id.
     pub(crate) fn row(&self, row: usize, trace: u32) -> Option<usize> {
         let place = self.places[row].checked_sub(PARENT_FIRST)?;
         let rows = self.by_trace.rows(trace.wrapping_sub(self.first_trace));
@@ -339,6 +349,12 @@ impl Parents {
         id.copy_from_slice(self.elsewhere.is_valid(row).then(|| self.elsewhere.value(row))?);
         Some(u64::from_be_bytes(id))
     }
+}
+
+fn rows_of_one_id(rows: &[u32], spans: &[(u64, bool)]) -> Vec<Vec<u32>> {
+    let mut by_id: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
+    rows.iter().for_each(|row| by_id.entry(spans[*row as usize].0).or_default().push(*row));
+    by_id.into_values().filter(|rows| rows.len() > 1).collect()
 }
 
 // Span ids as numbers, and whether they are set.

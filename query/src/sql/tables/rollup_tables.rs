@@ -271,7 +271,8 @@ impl RollupScan {
         };
         let durations = self.columns.iter().any(needs_durations);
         let time = buckets_from(self.time);
-        let request = OperationsRequest { time, durations, cut_buckets: false };
+        let request =
+            OperationsRequest { time, durations, cut_buckets: false, nameless_steps: None };
         // Storage knows no error for "enough".
         let mut failed = None;
         read_operations(view, &request, context, |keys, rows| {

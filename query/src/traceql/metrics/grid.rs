@@ -1,6 +1,7 @@
 //! The times of points.
 
 use throughline_model::time::TimeRange;
+use throughline_storage::scan::rollup::Steps;
 
 use crate::{Error, Result};
 
@@ -55,6 +56,14 @@ impl Grid {
             return 0;
         }
         ((start_ns - self.time.start_ns) / self.step_ns) as usize
+    }
+
+    /// The steps for which rollups may be summed.
+    pub fn steps(&self) -> Steps {
+        if self.points == 1 {
+            return Steps::ONE;
+        }
+        Steps { origin_ns: self.time.start_ns, step_ns: self.step_ns }
     }
 
     /// The time of a point.

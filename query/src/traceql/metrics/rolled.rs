@@ -65,10 +65,16 @@ fn is_kept(field: &Field) -> bool {
 
 /// Answers from operations; `None` if only the spans can tell.
 pub(super) fn find(ask: &Ask, plan: &Plan, query: &MetricsQuery) -> Result<Option<Found>> {
+    let names = query
+        .by
+        .iter()
+        .chain(&named_fields(&query.pipeline))
+        .any(|field| matches!(field, Field::Intrinsic { which: Intrinsic::Name, .. }));
     let request = OperationsRequest {
         time: ask.grid.time,
         durations: measures(&query.function) || ask.exemplars_max > 0,
         cut_buckets: true,
+        nameless_steps: (!names).then(|| ask.grid.steps()),
     };
     let mut rolled = Rolled {
         plan,
@@ -89,11 +95,6 @@ pub(super) fn find(ask: &Ask, plan: &Plan, query: &MetricsQuery) -> Result<Optio
     if let Some(err) = failed {
         return Err(err);
     }
-    let names = query
-        .by
-        .iter()
-        .chain(&named_fields(&query.pipeline))
-        .any(|field| matches!(field, Field::Intrinsic { which: Intrinsic::Name, .. }));
     let complete = coverage.time == Some(ask.grid.time) && (coverage.names_complete || !names);
     if !complete || rolled.unknown {
         return Ok(None);

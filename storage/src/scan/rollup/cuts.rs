@@ -101,7 +101,7 @@ fn traces_of(scan: &EdgeScan<'_>, segment: &Segment, time: TimeRange) -> Result<
     let io = Meter::new(scan.guard.clone());
     let leaves = [opened.leaf(TRACE)?, opened.leaf(col::START_TIME)?];
     let mut ordinals = HashSet::new();
-    for (number, group) in opened.index.summary.row_groups.iter().enumerate() {
+    for (number, group) in opened.summary().row_groups.iter().enumerate() {
         scan.guard.check()?;
         if !time.overlaps(group.min_time_ns, group.max_time_ns) {
             continue;
@@ -117,5 +117,5 @@ fn traces_of(scan: &EdgeScan<'_>, segment: &Segment, time: TimeRange) -> Result<
             ordinals.extend(here.map(|(trace, _)| *trace));
         }
     }
-    ordinals.into_iter().map(|ordinal| opened.index.traces.id(ordinal)).collect()
+    ordinals.into_iter().map(|ordinal| opened.traces.id(ordinal)).collect()
 }

@@ -19,7 +19,8 @@ use super::{
 use crate::Result;
 use crate::scan::plan::Guard;
 use crate::scan::{ScanContext, ScanStats};
-use crate::segment::open::{Meter, Opened, Segment};
+use crate::segment::index::traces::TraceTable;
+use crate::segment::open::{Meter, Segment};
 use crate::segment::rollup::build::Half;
 use crate::segment::rollup::edges::EdgeColumns;
 use crate::segment::rollup::section::{Part as Frame, read_edges as read_edge_frame, read_halves};
@@ -110,12 +111,13 @@ impl EdgeScan<'_> {
     }
 
     fn read_segment(&mut self, number: usize, segment: &Segment, reach: TimeRange) -> Result<()> {
-        let opened = segment.open()?;
+        let index = segment.index()?;
+        let traces = segment.traces()?;
         let io = Meter::new(self.guard.clone());
-        let keys = segment.rollup_keys(&opened, &io)?;
+        let keys = segment.rollup_keys(&io)?;
         let mut edges = Vec::new();
         let mut halves = Vec::new();
-        for (slab, group) in opened.index.summary.row_groups.iter().enumerate() {
+        for (slab, group) in index.index.summary.row_groups.iter().enumerate() {
             self.guard.check()?;
             let (min, max) = (group.min_time_ns, group.max_time_ns);
             ScanStats::add(&self.guard.stats.row_groups_total, 1);
@@ -124,12 +126,12 @@ impl EdgeScan<'_> {
                 continue;
             }
             if self.has_whole() && self.whole.overlaps(min, max) {
-                let frame = opened.rollup_frame(&keys, slab, Frame::Edges, &io)?;
+                let frame = index.rollup_frame(keys.place(slab, Frame::Edges)?, &io)?;
                 edges.push(read_edge_frame(&frame, &keys.tables)?);
             }
-            let frame = opened.rollup_frame(&keys, slab, Frame::Halves, &io)?;
+            let frame = index.rollup_frame(keys.place(slab, Frame::Halves)?, &io)?;
             for half in read_halves(&frame)?.halves {
-                halves.push(found(&opened, number, half, (min, group.max_end_ns.max(max)))?);
+                halves.push(found(&traces, number, half, (min, group.max_end_ns.max(max)))?);
             }
         }
         for slab in &edges {
@@ -212,7 +214,7 @@ impl EdgeScan<'_> {
             if !reach.overlaps(segment.meta.min_time_ns, segment.meta.max_time_ns) {
                 continue;
             }
-            let found = segment.open().and_then(|opened| opened.index.traces.find(id));
+            let found = segment.find_trace(id);
             let ordinals = tolerate(segment, &self.guard.stats, found)?.unwrap_or_default();
             let origin = |ordinal| Origin { segment: Some(number), ordinal };
             places.extend(ordinals.into_iter().map(origin));
@@ -241,7 +243,7 @@ impl EdgeScan<'_> {
     fn fold_peers(&mut self, number: usize, edges: &mut EdgeColumns) -> Result<()> {
         let segment = &self.view.spans.segments[number];
         let io = Meter::new(self.guard.clone());
-        let keys = segment.rollup_keys(&*segment.open()?, &io)?;
+        let keys = segment.rollup_keys(&io)?;
         if keys.tables.peers_complete {
             return Ok(());
         }
@@ -264,9 +266,9 @@ fn names(segment: &Tables, own: &Tables, edge: Edge) -> bool {
     segment.edges.find(&Edge { client, server, connection: edge.connection }).is_some()
 }
 
-fn found(opened: &Opened, segment: usize, half: Half, time: (i64, i64)) -> Result<FoundHalf> {
+fn found(traces: &TraceTable, segment: usize, half: Half, time: (i64, i64)) -> Result<FoundHalf> {
     Ok(FoundHalf {
-        trace: opened.index.traces.id(half.trace)?,
+        trace: traces.id(half.trace)?,
         linked_trace: half.linked_trace.map(TraceId),
         origin: Origin { segment: Some(segment), ordinal: half.trace },
         time,

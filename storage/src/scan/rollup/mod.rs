@@ -49,6 +49,32 @@ pub struct OperationsRequest {
     /// Whether buckets that the range cuts are answered from their rows. Without it they are left
     /// out, and [`Coverage::time`] says what was answered.
     pub cut_buckets: bool,
+    /// The steps that the answer tells apart, if it does not tell names apart: what lies in one of
+    /// them may come as one row, in its first bucket and under the empty name. Without them every
+    /// bucket and name has rows of its own.
+    pub nameless_steps: Option<Steps>,
+}
+
+/// Steps of time, all of one length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Steps {
+    /// Where one of them starts.
+    pub origin_ns: i64,
+    /// How long each is; `i64::MAX` for a single one.
+    pub step_ns: i64,
+}
+
+impl Steps {
+    /// One step for all of time.
+    pub const ONE: Self = Self { origin_ns: i64::MIN, step_ns: i64::MAX };
+
+    /// Whether two times lie in one step.
+    fn hold(&self, first_ns: i64, last_ns: i64) -> bool {
+        let step = |time_ns: i64| {
+            (i128::from(time_ns) - i128::from(self.origin_ns)).div_euclid(self.step_ns.into())
+        };
+        self.step_ns == i64::MAX || step(first_ns) == step(last_ns)
+    }
 }
 
 /// What an answer covers.

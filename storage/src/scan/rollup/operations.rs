@@ -1,5 +1,7 @@
 //! Reads operations: counts of segments, then heads, then the rows of buckets that a range cuts.
 
+use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -9,18 +11,20 @@ use throughline_model::time::TimeRange;
 
 use super::{
     Coverage, OperationDurations, OperationKey, OperationRows, OperationsRequest, SpanRef, Split,
-    split, tolerate,
+    Steps, split, tolerate,
 };
 use crate::Result;
 use crate::scan::plan::Guard;
 use crate::scan::{ScanColumn, ScanContext, ScanStats};
 use crate::segment::gather::{Gather, RowRef};
+use crate::segment::index::file::IndexFile;
 use crate::segment::open::{Meter, Opened, Segment};
-use crate::segment::rollup::ROLLUP_NS;
 use crate::segment::rollup::build::Spans;
 use crate::segment::rollup::operations::{self, OperationCounts};
 use crate::segment::rollup::section::{Part, RollupKeys, read_counts, read_durations};
 use crate::segment::rollup::tables::Tables;
+use crate::segment::rollup::wide::{WIDE_NS, wide_of};
+use crate::segment::rollup::{ROLLUP_NS, bucket_of};
 use crate::segment::rows::{Assembler, Parents};
 use crate::view::View;
 
@@ -50,6 +54,7 @@ pub fn read_operations(
         guard: &guard,
         io: Meter::new(guard.clone()),
         durations: request.durations,
+        nameless_steps: request.nameless_steps,
         whole,
         cuts,
         keys: Vec::new(),
@@ -82,6 +87,7 @@ struct Reader<'a, F> {
     guard: &'a Guard,
     io: Meter,
     durations: bool,
+    nameless_steps: Option<Steps>,
     /// Whole buckets.
     whole: TimeRange,
     /// What is answered from rows.
@@ -92,57 +98,140 @@ struct Reader<'a, F> {
     each: &'a mut F,
 }
 
+/// A segment that is being read.
+struct Open<'a> {
+    segment: &'a Segment,
+    index: &'a IndexFile,
+    keys: &'a RollupKeys,
+    /// By number of the segment's operations: their number among all.
+    known: Vec<Option<u32>>,
+    /// The wide buckets that were read.
+    wide: BTreeSet<i64>,
+}
+
 impl<F: FnMut(&[OperationKey], OperationRows) -> Result<()>> Reader<'_, F> {
     fn read_segment(&mut self, segment: &Segment) -> Result<()> {
-        let opened = segment.open()?;
-        let keys = segment.rollup_keys(&opened, &self.io)?;
+        let index = segment.index()?;
+        let keys = segment.rollup_keys(&self.io)?;
         self.names_complete &= keys.tables.names_complete;
-        let mut known = vec![None; keys.tables.operations.keys.len()];
-        for (number, group) in opened.index.summary.row_groups.iter().enumerate() {
+        let mut open = Open {
+            segment,
+            known: vec![None; keys.tables.operations.keys.len()],
+            index: &index,
+            keys: &keys,
+            wide: BTreeSet::new(),
+        };
+        self.read_wide(&mut open)?;
+        for (number, group) in index.index.summary.row_groups.iter().enumerate() {
             self.guard.check()?;
             let (min, max) = (group.min_time_ns, group.max_time_ns);
             ScanStats::add(&self.guard.stats.row_groups_total, 1);
             let is_cut = self.cuts.iter().any(|cut| cut.overlaps(min, max));
-            if self.whole.start_ns < self.whole.end_ns && self.whole.overlaps(min, max) {
-                self.read_slab(segment, &opened, &keys, number, &mut known)?;
+            let has_whole = self.whole.start_ns < self.whole.end_ns;
+            let is_read =
+                has_whole && self.whole.overlaps(min, max) && !self.is_covered(&open, min, max);
+            if is_read {
+                self.read_slab(&mut open, number)?;
             } else if !is_cut {
                 ScanStats::add(&self.guard.stats.row_groups_pruned, 1);
             }
             if is_cut {
-                self.read_cut(segment, &opened, number)?;
+                self.read_cut(segment, &*segment.open()?, number)?;
             }
         }
         Ok(())
     }
 
-    fn read_slab(
-        &mut self,
-        segment: &Segment,
-        opened: &Opened,
-        keys: &RollupKeys,
-        slab: usize,
-        known: &mut [Option<u32>],
-    ) -> Result<()> {
-        let frame = opened.rollup_frame(keys, slab, Part::Counts, &self.io)?;
-        let counts = read_counts(&frame, &keys.tables)?;
-        let durations = match self.durations {
-            true => {
-                let frame = opened.rollup_frame(keys, slab, Part::Durations, &self.io)?;
-                Some(read_durations(&frame, counts.keys.len())?)
+    // Whether what starts between two times and in the range was read from wide buckets.
+    fn is_covered(&self, open: &Open<'_>, min: i64, max: i64) -> bool {
+        let last = max.min(self.whole.end_ns.saturating_sub(1));
+        let wides = wide_of(bucket_of(min.max(self.whole.start_ns)))..=wide_of(bucket_of(last));
+        let count = (i128::from(*wides.end()) - i128::from(*wides.start()) + 1).max(0);
+        open.wide.range(wides).count() as i128 == count
+    }
+
+    // Reads the wide buckets that lie whole in the range and in one step.
+    fn read_wide(&mut self, open: &mut Open<'_>) -> Result<()> {
+        let Some(steps) = self.nameless_steps else { return Ok(()) };
+        for (wide, places) in &open.keys.wide {
+            self.guard.check()?;
+            let start_ns = wide.saturating_mul(WIDE_NS);
+            let last_ns = start_ns.saturating_add(WIDE_NS - 1);
+            let is_whole = self.whole.contains(start_ns) && self.whole.contains(last_ns);
+            if !is_whole || !steps.hold(start_ns, last_ns) {
+                continue;
             }
-            false => None,
-        };
+            let (counts, durations) = self.read_frames(open, places)?;
+            // Durations of sampled spans weigh what the spans of their narrow bucket do.
+            let weighs = |row: usize| counts.weighted[row] != counts.counts[row] as f64;
+            if durations.is_some() && (0..counts.keys.len()).any(weighs) {
+                continue;
+            }
+            open.wide.insert(*wide);
+            let groups = &open.index.index.summary.row_groups;
+            let mut first = 0u32;
+            let firsts = groups.iter().map(|group| {
+                first += group.rows;
+                first - group.rows
+            });
+            let firsts = firsts.collect::<Vec<_>>();
+            let id = open.segment.meta.id;
+            let span = |row: u32| {
+                let group = firsts.partition_point(|first| *first <= row).saturating_sub(1);
+                let first = firsts.get(group).copied().unwrap_or_default();
+                SpanRef { segment: Some(id), group: group as u32, row: row - first }
+            };
+            let wanted = (0..counts.keys.len()).collect::<Vec<_>>();
+            self.emit_of(open, &counts, durations, (&wanted, true), span)?;
+        }
+        Ok(())
+    }
+
+    fn read_frames(
+        &self,
+        open: &Open<'_>,
+        [counts, durations]: &[Range<u64>; 2],
+    ) -> Result<(OperationCounts, Option<operations::OperationDurations>)> {
+        let frame = open.index.rollup_frame(counts.clone(), &self.io)?;
+        let counts = read_counts(&frame, &open.keys.tables)?;
+        if !self.durations {
+            return Ok((counts, None));
+        }
+        let frame = open.index.rollup_frame(durations.clone(), &self.io)?;
+        let durations = read_durations(&frame, counts.keys.len())?;
+        Ok((counts, Some(durations)))
+    }
+
+    fn read_slab(&mut self, open: &mut Open<'_>, slab: usize) -> Result<()> {
+        let places =
+            [open.keys.place(slab, Part::Counts)?, open.keys.place(slab, Part::Durations)?];
+        let (counts, durations) = self.read_frames(open, &places)?;
         let whole = self.whole;
-        let is_wanted = |row: usize| whole.contains(counts.buckets[row].saturating_mul(ROLLUP_NS));
-        let all = (0..counts.keys.len()).all(is_wanted);
-        let wanted = (0..counts.keys.len()).filter(|row| all || is_wanted(*row));
-        let wanted = wanted.collect::<Vec<_>>();
-        let number_of = |this: &mut Self, key: u32| {
-            let slot = &mut known[key as usize];
-            *slot.get_or_insert_with(|| this.number(&keys.tables, key))
+        let is_wanted = |row: &usize| {
+            let bucket = counts.buckets[*row];
+            let is_known = !open.wide.is_empty() && open.wide.contains(&wide_of(bucket));
+            !is_known && whole.contains(bucket.saturating_mul(ROLLUP_NS))
         };
-        let span = |row: u32| SpanRef { segment: Some(segment.meta.id), group: slab as u32, row };
-        self.emit(&counts, durations, &wanted, all, number_of, span)
+        let wanted = (0..counts.keys.len()).filter(is_wanted).collect::<Vec<_>>();
+        let all = wanted.len() == counts.keys.len();
+        let id = open.segment.meta.id;
+        let span = |row: u32| SpanRef { segment: Some(id), group: slab as u32, row };
+        self.emit_of(open, &counts, durations, (&wanted, all), span)
+    }
+
+    fn emit_of(
+        &mut self,
+        open: &mut Open<'_>,
+        counts: &OperationCounts,
+        durations: Option<operations::OperationDurations>,
+        (wanted, all): (&[usize], bool),
+        span: impl Fn(u32) -> SpanRef,
+    ) -> Result<()> {
+        let (known, tables) = (&mut open.known, &open.keys.tables);
+        let number_of = |this: &mut Self, key: u32| {
+            *known[key as usize].get_or_insert_with(|| this.number(tables, key))
+        };
+        self.emit(counts, durations, wanted, all, number_of, span)
     }
 
     fn read_cut(&mut self, segment: &Segment, opened: &Opened, slab: usize) -> Result<()> {

@@ -139,16 +139,16 @@ fn read_segment(
 ) -> Result<Vec<Part>> {
     let opened = segment.open()?;
     let io = Meter::new(guard.clone());
-    let groups = &opened.index.summary.row_groups;
+    let groups = &opened.summary().row_groups;
     let mut ordinals: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
     for id in wanted {
-        for ordinal in opened.index.traces.find(*id)? {
+        for ordinal in segment.find_trace(*id)? {
             let after = groups.partition_point(|group| group.first_trace <= ordinal);
             ordinals.entry(after.saturating_sub(1)).or_default().push(ordinal);
         }
     }
     let columns = columns();
-    let keys = segment.rollup_keys(&opened, &io)?;
+    let keys = segment.rollup_keys(&io)?;
     let mut parts = Vec::new();
     for (group, ordinals) in ordinals {
         guard.check()?;
@@ -161,7 +161,7 @@ fn read_segment(
         let (rows, traces): (Vec<u32>, Vec<u32>) = numbered.into_iter().unzip();
         ScanStats::add(&guard.stats.rows_scanned, rows.len() as u64);
         let batch = read_rows(segment, &opened, group, &rows, &columns, &io)?;
-        let frame = opened.rollup_frame(&keys, group, Frame::Halves, &io)?;
+        let frame = opened.index.rollup_frame(keys.place(group, Frame::Halves)?, &io)?;
         let linked = read_halves(&frame)?.linked;
         let place = |row: &u32| rows.binary_search(row).ok().map(|place| place as u32);
         let order = (0..batch.num_rows() as u32).map(|row| RowRef { batch: 0, row }).collect();

@@ -18,7 +18,7 @@ use crate::scan::head::{matching_rows, project};
 use crate::scan::plan::{Guard, Plan};
 use crate::scan::{ScanOrder, ScanRequest, ScanStats, prune};
 use crate::segment::index::summary::RowGroupSummary;
-use crate::segment::open::Opened;
+use crate::segment::open::{Opened, Segment};
 
 /// The compiled leaves.
 pub(super) struct Leaves {
@@ -61,21 +61,25 @@ impl Leaves {
     }
 
     /// Whether some leaf may find a row in a row group, from keys and filters alone.
-    pub(super) fn any_may_match(&self, opened: &Opened, row_group: usize) -> bool {
-        self.plans.iter().any(|leaf| {
+    pub(super) fn any_may_match(&self, opened: &Opened, row_group: usize) -> Result<bool> {
+        for leaf in &self.plans {
             let predicates = &leaf.inside.predicates;
-            prune::segment_may_match(opened, predicates)
-                && prune::group_may_match(opened, row_group, predicates)
-        })
+            if prune::segment_may_match(opened, predicates)
+                && prune::group_may_match(opened, row_group, predicates)?
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The ordinals of the traces that the leaves name, if all of them name some.
-    pub(super) fn named_traces(&self, opened: &Opened) -> Result<Option<Vec<u32>>> {
+    pub(super) fn named_traces(&self, segment: &Segment) -> Result<Option<Vec<u32>>> {
         let mut ordinals = Vec::new();
         for leaf in &self.plans {
             let Some(traces) = &leaf.inside.traces else { return Ok(None) };
             for id in traces {
-                ordinals.extend(opened.index.traces.find(*id)?);
+                ordinals.extend(segment.find_trace(*id)?);
             }
         }
         Ok(Some(ordinals))
@@ -102,6 +106,11 @@ impl Leaves {
     fn found_in_head(&self, batch: &RecordBatch, guard: &Guard) -> Result<BooleanBuffer> {
         guard.check()?;
         ScanStats::add(&guard.stats.rows_scanned, batch.num_rows() as u64);
+        self.rows_of_head(batch)
+    }
+
+    /// Which rows of a head some leaf finds.
+    pub(super) fn rows_of_head(&self, batch: &RecordBatch) -> Result<BooleanBuffer> {
         let mut any = BooleanBuffer::new_unset(batch.num_rows());
         for leaf in &self.plans {
             any = &any | &matching_rows(&leaf.cut, batch)?;

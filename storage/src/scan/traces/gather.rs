@@ -9,8 +9,9 @@ use parquet::arrow::arrow_reader::RowSelection;
 use throughline_model::TraceId;
 use throughline_model::schema::col;
 
-use super::filter::starts_inside;
+use super::filter::{Leaves, starts_inside};
 use super::places::ids;
+use super::slab::Slab;
 use super::structure::Structure;
 use super::{TraceBatch, TraceScanRequest};
 use crate::scan::group::{times, trace_rows};
@@ -42,26 +43,33 @@ pub(super) fn columns(request: &TraceScanRequest) -> Vec<ScanColumn> {
 /// The rows of traces in a segment.
 pub(super) fn rows_of(
     segment: &Segment,
-    opened: &Opened,
     wanted: &[TraceId],
-    request: &TraceScanRequest,
+    (request, leaves): (&TraceScanRequest, &Leaves),
     guard: &Arc<Guard>,
 ) -> Result<Vec<RecordBatch>> {
     let mut ordinals = Vec::new();
     for id in wanted {
-        ordinals.extend(opened.index.traces.find(*id)?);
+        ordinals.extend(segment.find_trace(*id)?);
     }
     if ordinals.is_empty() {
         return Ok(Vec::new());
     }
+    let opened = &*segment.open()?;
     let io = Meter::new(guard.clone());
     let mut out = Vec::new();
-    for (row_group, group) in opened.index.summary.row_groups.iter().enumerate() {
+    for (row_group, group) in opened.summary().row_groups.iter().enumerate() {
         if !prune::group_holds(group, Some(&ordinals)) {
             continue;
         }
         guard.check()?;
-        let rows = trace_rows(segment, opened, row_group, &ordinals, &io)?;
+        let mut rows = trace_rows(segment, opened, row_group, &ordinals, &io)?;
+        if !request.whole {
+            let found = Slab { segment, opened, row_group, io: &io, guard }.find_rows(leaves)?;
+            rows.retain(|row| found.binary_search(row).is_ok());
+        }
+        if rows.is_empty() {
+            continue;
+        }
         ScanStats::add(&guard.stats.rows_scanned, rows.len() as u64);
         let inside = starts_inside(group, &request.time);
         let batch = read(segment, opened, row_group, &rows, request, inside, &io)?;

@@ -34,7 +34,7 @@ use super::prune;
 use super::run::Unit;
 use super::{ScanColumn, ScanContext, ScanStats};
 use crate::segment::TraceFacts;
-use crate::segment::open::{Meter, Opened, Segment};
+use crate::segment::open::{Meter, Segment};
 use crate::view::{Tier, View};
 use crate::{Error, ErrorKind, Result};
 
@@ -57,8 +57,7 @@ pub struct TraceScanRequest {
     /// Which traces are wanted; may let more through than it says where a trace lies in several
     /// places.
     pub traces: Wanted,
-    /// Whether all spans of these traces are read, or only those that a leaf finds (of a trace in
-    /// several places always all).
+    /// Whether all spans of these traces are read, or only those that a leaf finds.
     pub whole: bool,
     /// Whether to say how the spans relate. Without `whole` only roots are sure.
     pub structure: bool,
@@ -154,49 +153,52 @@ impl TraceScan {
     /// The next traces, or `None` at the end. Newer slabs come first.
     pub fn next(&self) -> Result<Option<TraceBatch>> {
         loop {
-            self.guard.check()?;
-            match self.take() {
-                Step::Heads if self.request.together => {
-                    let touched = self.leaves.traces_in_heads(&self.places, &self.guard)?;
-                    self.wait_for(touched);
-                }
-                Step::Heads => {
-                    if let Some(batch) = self.heads_apart()? {
-                        return Ok(Some(batch));
-                    }
-                }
-                Step::Gather(ids) => {
-                    if let Some(batch) = self.gather(&ids)? {
-                        return Ok(Some(batch));
-                    }
-                }
-                Step::Unit(unit) => {
-                    let read = self.read_unit(&unit);
-                    if let Some(batch) = self.tolerate(&unit.segment, read)?.flatten() {
-                        return Ok(Some(batch));
-                    }
-                }
-                Step::End => return Ok(None),
+            match self.step()? {
+                Some(Some(batch)) => return Ok(Some(batch)),
+                Some(None) => {}
+                None => return Ok(None),
             }
         }
     }
 
+    /// Does the next piece of work (opens a segment, reads a slab), which need not find any trace;
+    /// `None` at the end.
+    pub fn step(&self) -> Result<Option<Option<TraceBatch>>> {
+        self.guard.check()?;
+        Ok(match self.take() {
+            Step::Heads if self.request.together => {
+                let touched = self.leaves.traces_in_heads(&self.places, &self.guard)?;
+                self.wait_for(touched);
+                Some(None)
+            }
+            Step::Heads => Some(self.heads_apart()?),
+            Step::Gather(ids) => Some(self.gather(&ids)?),
+            Step::Unit(unit) => {
+                let read = self.read_unit(&unit);
+                Some(self.tolerate(&unit.segment, read)?.flatten())
+            }
+            Step::End => None,
+        })
+    }
+
     /// What is known of a trace without reading a row, over all that is stored of it; `None` if it
-    /// lies in several places. For a scan that keeps traces together.
+    /// lies in several places, or where only its rows can tell. For a scan that keeps traces together.
     pub fn facts(&self, id: TraceId) -> Result<Option<TraceFacts>> {
         if self.places.is_in_heads(id) {
             return Ok(None);
         }
         let mut found = None;
         for segment in self.all.iter() {
-            let Some(opened) = self.tolerate(segment, segment.open())? else { continue };
-            for ordinal in opened.index.traces.find(id)? {
-                if found.replace((opened.clone(), ordinal)).is_some() {
+            let here = self.tolerate(segment, segment.find_trace(id))?.unwrap_or_default();
+            for ordinal in here {
+                if found.replace((segment, ordinal)).is_some() {
                     return Ok(None);
                 }
             }
         }
-        found.map(|(opened, ordinal)| opened.index.traces.facts.get(ordinal)).transpose()
+        let Some((segment, ordinal)) = found else { return Ok(None) };
+        // Facts that do not read back can be had from the rows.
+        self.tolerate(segment, segment.index().and_then(|index| index.facts(ordinal)))
     }
 
     fn take(&self) -> Step {
@@ -243,23 +245,27 @@ impl TraceScan {
     }
 
     fn open(&self, segment: &Arc<Segment>) -> Result<Vec<Unit>> {
+        let named = self.leaves.named_traces(segment)?;
+        if named.as_ref().is_some_and(Vec::is_empty) {
+            ScanStats::add(&self.guard.stats.segments_pruned_filter, 1);
+            return Ok(Vec::new());
+        }
         let opened = segment.open()?;
-        let all = opened.index.summary.row_groups.iter().enumerate();
-        let named = self.leaves.named_traces(&opened)?;
-        let may_match = |(number, group): &(usize, &_)| {
-            prune::group_in_time(group, &self.request.time)
-                && prune::group_holds(group, named.as_deref())
-                && self.leaves.any_may_match(&opened, *number)
-        };
+        let all = opened.summary().row_groups.iter().enumerate();
         let total = all.len() as u64;
-        let units = all
-            .filter(may_match)
-            .map(|(number, group)| Unit {
-                newest_ns: group.max_time_ns,
-                segment: segment.clone(),
-                group: Some((opened.clone(), number)),
-            })
-            .collect::<Vec<_>>();
+        let mut units = Vec::new();
+        for (number, group) in all {
+            if prune::group_in_time(group, &self.request.time)
+                && prune::group_holds(group, named.as_deref())
+                && self.leaves.any_may_match(&opened, number)?
+            {
+                units.push(Unit {
+                    newest_ns: group.max_time_ns,
+                    segment: segment.clone(),
+                    group: Some((opened.clone(), number)),
+                });
+            }
+        }
         ScanStats::add(&self.guard.stats.row_groups_total, total);
         ScanStats::add(&self.guard.stats.row_groups_pruned, total - units.len() as u64);
         if units.is_empty() {
@@ -287,7 +293,7 @@ impl TraceScan {
     }
 
     fn gather(&self, ids: &[TraceId]) -> Result<Option<TraceBatch>> {
-        let mut batches = self.places.rows_in_heads(ids, &self.request)?;
+        let mut batches = self.places.rows_in_heads(ids, &self.request, &self.leaves)?;
         for segment in self.places.segments() {
             let read = self.gather_segment(segment, ids);
             batches.extend(self.tolerate(segment, read)?.unwrap_or_default());
@@ -307,8 +313,7 @@ impl TraceScan {
     }
 
     fn gather_segment(&self, segment: &Arc<Segment>, ids: &[TraceId]) -> Result<Vec<RecordBatch>> {
-        let opened: Arc<Opened> = segment.open()?;
-        gather::rows_of(segment, &opened, ids, &self.request, &self.guard)
+        gather::rows_of(segment, ids, (&self.request, &self.leaves), &self.guard)
     }
 
     // A segment that does not read back is left out and named; everything else ends the scan.

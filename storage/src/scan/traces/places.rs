@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use arrow::array::{AsArray, FixedSizeBinaryArray, RecordBatch, UInt32Array};
-use arrow::compute::take_record_batch;
+use arrow::array::{AsArray, BooleanArray, FixedSizeBinaryArray, RecordBatch, UInt32Array};
+use arrow::compute::{filter_record_batch, take_record_batch};
 use hashbrown::{HashMap, HashSet};
 use throughline_model::TraceId;
 use throughline_model::schema::col;
 use throughline_model::time::TimeRange;
 
+use super::filter::Leaves;
 use super::{SIGNAL, TraceScanRequest};
 use crate::head::Heads;
 use crate::scan::group::times;
@@ -106,8 +107,7 @@ impl Places {
         }
         let mut found = 0;
         for segment in &self.segments {
-            let Ok(opened) = segment.open() else { continue };
-            found += opened.index.traces.find(id)?.len();
+            found += segment.find_trace(id).map_or(0, |ordinals| ordinals.len());
             if found > 1 {
                 return Ok(true);
             }
@@ -119,8 +119,8 @@ impl Places {
     fn find_split(&self) -> HashSet<u64> {
         let mut halves = Vec::new();
         for segment in &self.segments {
-            let Ok(opened) = segment.open() else { continue };
-            halves.extend(opened.index.traces.ids().chunks_exact(16).map(half));
+            let Ok(traces) = segment.traces() else { continue };
+            halves.extend(traces.ids().chunks_exact(16).map(half));
         }
         halves.sort_unstable();
         halves.windows(2).filter(|two| two[0] == two[1]).map(|two| two[0]).collect()
@@ -131,6 +131,7 @@ impl Places {
         &self,
         wanted: &[TraceId],
         request: &TraceScanRequest,
+        leaves: &Leaves,
     ) -> Result<Vec<RecordBatch>> {
         let mut rows: HashMap<u32, Vec<u32>> = HashMap::new();
         for run in wanted.iter().filter_map(|id| self.in_heads.get(id)).flatten() {
@@ -140,7 +141,11 @@ impl Places {
         let mut out = Vec::with_capacity(rows.len());
         for (number, batch) in self.heads.iter().enumerate() {
             if let Some(rows) = rows.remove(&(number as u32)) {
-                let taken = take_record_batch(batch, &UInt32Array::from(rows))?;
+                let mut taken = take_record_batch(batch, &UInt32Array::from(rows))?;
+                if !request.whole {
+                    let found = BooleanArray::new(leaves.rows_of_head(&taken)?, None);
+                    taken = filter_record_batch(&taken, &found)?;
+                }
                 out.push(project(SIGNAL, &taken, &columns)?);
             }
         }

@@ -70,7 +70,7 @@ impl Slab<'_> {
             if !(0..matches.len()).any(found) {
                 continue;
             }
-            let id = self.opened.index.traces.id(group.first_trace + trace as u32)?;
+            let id = self.opened.traces.id(group.first_trace + trace as u32)?;
             if places.is_split(id)? {
                 split.push(id);
             } else {
@@ -93,8 +93,8 @@ impl Slab<'_> {
         .find(None)
     }
 
-    // The rows that some leaf finds, whatever their traces.
-    fn find_rows(&self, leaves: &Leaves) -> Result<Vec<u32>> {
+    /// The rows that some leaf finds, ascending, whatever their traces.
+    pub(super) fn find_rows(&self, leaves: &Leaves) -> Result<Vec<u32>> {
         let total = self.opened.row_group(self.row_group)?.rows as usize;
         let mut rows = Vec::new();
         for leaf in 0..leaves.len() {
@@ -263,7 +263,7 @@ impl Slab<'_> {
             let place = places.get_mut(trace).ok_or_else(|| self.foreign(*ordinal))?;
             if *place == u32::MAX {
                 *place = traces.len() as u32;
-                traces.push(self.opened.index.traces.id(*ordinal)?);
+                traces.push(self.opened.traces.id(*ordinal)?);
             }
             of_row.push(*place);
         }

@@ -1,8 +1,9 @@
 //! What a list says of each trace of a segment, so that no row is read for it.
 //!
 //! ```text
-//! facts := varint traces | varint blocks, varint bytes of each | block*       a block holds TRACES_A_BLOCK
-//! block := zstd of: varint strings, (len, bytes)*
+//! places := varint traces | varint blocks, varint bytes of each          a block holds TRACES_A_BLOCK
+//! blocks := (crc32c u32 LE | block)*                                     read one by one
+//! block  := zstd of: varint strings, (len, bytes)*
 //!          | (zigzag start − start of the one before, varint duration, root u8, varint service of the
 //!             head, varint name of the head, varint spans, varint errors, varint orphans
 //!             | varint services, (varint service, varint spans, varint errors)*)*
@@ -10,10 +11,13 @@
 //! The head of a trace is its root, or its first span where no root is among the rows. Strings are
 //! numbered by block.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use throughline_model::codec::{Reader, put_bytes, put_varint};
 use throughline_model::dict::Interner;
 
+use super::section::{CHECKSUM_BYTES, checked, put_checked};
 use crate::{Error, Result};
 
 /// Traces that are packed together: a lookup unpacks one block.
@@ -119,101 +123,104 @@ impl FactsBuilder {
             .map_err(|err| Error::invalid(format!("could not compress facts: {err}")))
     }
 
-    /// The bytes of the section.
-    pub(crate) fn encode(&self) -> Result<Vec<u8>> {
+    /// Where the blocks are, and the blocks.
+    pub(crate) fn encode(&self) -> Result<[Vec<u8>; 2]> {
         let last = if self.open.is_empty() { None } else { Some(self.block()?) };
-        let blocks = || self.blocks.iter().chain(&last);
-        let mut out = Vec::new();
-        put_varint(&mut out, self.traces);
-        put_varint(&mut out, blocks().count() as u64);
-        blocks().for_each(|block| put_varint(&mut out, block.len() as u64));
-        blocks().for_each(|block| out.extend_from_slice(block));
-        Ok(out)
+        let blocks = self.blocks.iter().chain(&last);
+        let (mut places, mut out) = (Vec::new(), Vec::new());
+        put_varint(&mut places, self.traces);
+        put_varint(&mut places, blocks.clone().count() as u64);
+        for block in blocks {
+            put_varint(&mut places, block.len() as u64 + CHECKSUM_BYTES);
+            put_checked(&mut out, block);
+        }
+        Ok([places, out])
     }
 }
 
-/// The facts of a segment.
+/// Where the facts of a segment are.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Facts {
-    section: Bytes,
+pub(crate) struct FactsPlaces {
     traces: u64,
     /// Where each block starts in the section, and where the last ends.
-    starts: Vec<usize>,
+    starts: Vec<u64>,
 }
 
-impl Facts {
-    pub(crate) fn new(section: Bytes) -> Result<Self> {
-        if section.is_empty() {
+impl FactsPlaces {
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self> {
+        let mut reader = Reader::new(bytes);
+        if reader.is_empty() {
             return Ok(Self::default());
         }
-        let mut reader = Reader::new(&section);
         let (traces, blocks) = (reader.varint()?, reader.varint()?);
-        let lens = (0..blocks).map(|_| Ok(reader.varint()? as usize));
-        let lens = lens.collect::<Result<Vec<_>>>()?;
-        let mut starts = vec![section.len() - reader.rest().len()];
-        for len in lens {
-            starts.push(starts[starts.len() - 1].saturating_add(len));
+        let mut starts = vec![0u64];
+        for _ in 0..blocks {
+            starts.push(starts[starts.len() - 1].saturating_add(reader.varint()?));
         }
-        let end = starts[starts.len() - 1];
-        if end != section.len() || (traces as usize).div_ceil(TRACES_A_BLOCK) != starts.len() - 1 {
-            return Err(Error::corrupt(format!("facts of {traces} traces end at {end}")));
+        if (traces as usize).div_ceil(TRACES_A_BLOCK) != starts.len() - 1 {
+            return Err(Error::corrupt(format!("facts of {traces} traces in {blocks} blocks")));
         }
-        Ok(Self { section, traces, starts })
+        Ok(Self { traces, starts })
     }
 
-    /// The facts of an ordinal.
-    pub(crate) fn get(&self, ordinal: u32) -> Result<TraceFacts> {
-        let (block, place) = (ordinal as usize / TRACES_A_BLOCK, ordinal as usize % TRACES_A_BLOCK);
+    /// Where the block of an ordinal is in the section.
+    pub(crate) fn block(&self, ordinal: u32) -> Result<Range<u64>> {
         if u64::from(ordinal) >= self.traces {
             return Err(Error::corrupt(format!("facts of {} traces, not {ordinal}", self.traces)));
         }
-        let packed = &self.section[self.starts[block]..self.starts[block + 1]];
-        let bytes = zstd::bulk::decompress(packed, unpacked_bytes(packed))
-            .map_err(|err| Error::corrupt(format!("facts do not decompress: {err}")))?;
-        let mut reader = Reader::new(&bytes);
-        let strings = (0..reader.varint()?).map(|_| Ok(reader.str()?));
-        let strings = strings.collect::<Result<Vec<&str>>>()?;
-        let string = |number: u64| {
-            let string = strings.get(number as usize).map(|string| (*string).to_owned());
-            string.ok_or_else(|| Error::corrupt(format!("string {number} of {}", strings.len())))
-        };
-        let mut last = 0i64;
-        for at in 0..=place {
-            last = last.wrapping_add(unzigzag(reader.varint()?));
-            let duration_ns = reader.varint()? as i64;
-            let has_root = reader.array()? == [1];
-            let (service, name) = (reader.varint()?, reader.varint()?);
-            let (spans, errors) = (reader.varint()?, reader.varint()?);
-            let (orphans, count) = (reader.varint()?, reader.varint()?);
-            if at < place {
-                for _ in 0..count.saturating_mul(3) {
-                    reader.varint()?;
-                }
-                continue;
-            }
-            let services = (0..count)
-                .map(|_| Ok((string(reader.varint()?)?, reader.varint()?, reader.varint()?)))
-                .collect::<Result<Vec<_>>>()?;
-            let (head_service, head_name) = (string(service)?, string(name)?);
-            let start_ns = last;
-            return Ok(TraceFacts {
-                start_ns,
-                duration_ns,
-                has_root,
-                head_service,
-                head_name,
-                spans,
-                errors,
-                orphans,
-                services,
-            });
-        }
-        Err(Error::corrupt("a block of facts is empty"))
+        let block = ordinal as usize / TRACES_A_BLOCK;
+        Ok(self.starts[block]..self.starts[block + 1])
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.section.len() + self.starts.len() * 8
+        self.starts.len() * 8
     }
+}
+
+/// The facts of an ordinal, from its block.
+pub(crate) fn read(ordinal: u32, block: &Bytes) -> Result<TraceFacts> {
+    let (packed, place) = (checked(block)?, ordinal as usize % TRACES_A_BLOCK);
+    let bytes = crate::inflate::inflate(&packed, unpacked_bytes(&packed))
+        .map_err(|err| Error::corrupt(format!("facts do not decompress: {err}")))?;
+    let mut reader = Reader::new(&bytes);
+    let strings = (0..reader.varint()?).map(|_| Ok(reader.str()?));
+    let strings = strings.collect::<Result<Vec<&str>>>()?;
+    let string = |number: u64| {
+        let string = strings.get(number as usize).map(|string| (*string).to_owned());
+        string.ok_or_else(|| Error::corrupt(format!("string {number} of {}", strings.len())))
+    };
+    let mut last = 0i64;
+    for at in 0..=place {
+        last = last.wrapping_add(unzigzag(reader.varint()?));
+        let duration_ns = reader.varint()? as i64;
+        let has_root = reader.array()? == [1];
+        let (service, name) = (reader.varint()?, reader.varint()?);
+        let (spans, errors) = (reader.varint()?, reader.varint()?);
+        let (orphans, count) = (reader.varint()?, reader.varint()?);
+        if at < place {
+            for _ in 0..count.saturating_mul(3) {
+                reader.varint()?;
+            }
+            continue;
+        }
+        let services = (0..count)
+            .map(|_| Ok((string(reader.varint()?)?, reader.varint()?, reader.varint()?)))
+            .collect::<Result<Vec<_>>>()?;
+        let (head_service, head_name) = (string(service)?, string(name)?);
+        let start_ns = last;
+        return Ok(TraceFacts {
+            start_ns,
+            duration_ns,
+            has_root,
+            head_service,
+            head_name,
+            spans,
+            errors,
+            orphans,
+            services,
+        });
+    }
+    Err(Error::corrupt("a block of facts is empty"))
 }
 
 // What a frame says that it unpacks to, within reason.

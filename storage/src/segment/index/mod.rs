@@ -1,20 +1,24 @@
 //! `<ulid>.idx`: what is known of a segment without reading its rows. Its head opens in one read after
-//! that of its first bytes; the rollup behind it is read when it is asked for.
+//! that of its first bytes and is small; each piece behind it is read when it is asked for (see
+//! `file`), so that many segments may be open at once.
 //!
 //! ```text
 //! file     := magic "TLIX" | version u16 LE | 0 u16 | head bytes u64 LE | crc32c u32 LE of the rest of
 //!             the head | sections u32 LE | (kind u32 LE, offset u64 LE, length u64 LE)* | section*
-//! sections := 1 summary (see `summary`) | 2 trace ids | 3 trace order | 4 trace counts
-//!             (see `traces`) | 5 filters: (0 | 1 filter)* by row group, then column
-//!             | 6 counts of log records: zstd of (varint minute, varint service, varint severity,
+//! sections := 1 summary (see `summary`) | 2 lengths of filters: varint* by row group, then column
+//!             | 3 places of facts (see `facts`)
+//!             | 4 counts of log records: zstd of (varint minute, varint service, varint severity,
 //!             varint rows)* after varint services, (len, name)*
-//!             | behind the head: 7 keys, 8 rows of the rollup (see `rollup::section`)
-//!             | 9 exceptions (see `segment::exceptions`) | 10 versions (see `segment::versions`)
+//!             | behind the head: 5 trace ids | 6 trace order | 7 trace counts | 8 filter of trace ids
+//!             (see `traces`) | 9 exceptions (see `segment::exceptions`) | 10 versions (see
+//!             `segment::versions`) | 11 filters: (crc32c u32 LE | filter)* | 12 facts
+//!             | 13 keys, 14 rows of the rollup (see `rollup::section`)
 //! ```
-//! A reader skips sections that it does not know; 9 and 10 are read alone (see `section`). The file's
-//! crc32c is in the catalog.
+//! A reader skips sections that it does not know. What is behind the head carries its own checksums;
+//! the file's crc32c is in the catalog.
 
 pub mod facts;
+pub(crate) mod file;
 pub(crate) mod filter;
 pub(crate) mod section;
 pub(crate) mod summary;
@@ -26,8 +30,9 @@ use std::ops::Range;
 use bytes::Bytes;
 use throughline_model::codec::{Reader, put_bytes, put_varint};
 
-use self::facts::FactsBuilder;
+use self::facts::{FactsBuilder, FactsPlaces};
 use self::filter::Filter;
+use self::section::put_checked;
 use self::summary::Summary;
 use self::traces::{TraceEntry, TraceTable};
 use super::LogCounts;
@@ -38,37 +43,41 @@ use crate::{Error, Result};
 
 const MAGIC: [u8; 4] = *b"TLIX";
 /// Version of both files of a bundle.
-pub(crate) const FORMAT_VERSION: u16 = 2;
+pub(crate) const FORMAT_VERSION: u16 = 3;
 
 const SUMMARY: u32 = 1;
-const TRACE_IDS: u32 = 2;
-const TRACE_ORDER: u32 = 3;
-const TRACE_COUNTS: u32 = 4;
-const FILTERS: u32 = 5;
-const LOG_COUNTS: u32 = 6;
-const ROLLUP_KEYS: u32 = 7;
-const ROLLUP_ROWS: u32 = 8;
-/// Sections in the head, and behind it.
-const HEAD_SECTIONS: usize = 6;
-const SECTIONS: usize = 10;
+const FILTER_LENGTHS: u32 = 2;
+const FACTS_PLACES: u32 = 3;
+const LOG_COUNTS: u32 = 4;
+pub(crate) const TRACE_IDS: u32 = 5;
+pub(crate) const TRACE_ORDER: u32 = 6;
+pub(crate) const TRACE_COUNTS: u32 = 7;
+pub(crate) const TRACE_FILTER: u32 = 8;
+pub(crate) const EXCEPTIONS: u32 = 9;
+pub(crate) const VERSIONS: u32 = 10;
+pub(crate) const FILTERS: u32 = 11;
+pub(crate) const FACTS: u32 = 12;
+pub(crate) const ROLLUP_KEYS: u32 = 13;
+pub(crate) const ROLLUP_ROWS: u32 = 14;
+/// Sections in the head, and all.
+const HEAD_SECTIONS: usize = 4;
+const SECTIONS: usize = 14;
 
 /// The first bytes of the file, which say how long the head is.
 pub(crate) const PREFIX_BYTES: u64 = 20;
-pub(crate) const EXCEPTIONS: u32 = 9;
-pub(crate) const VERSIONS: u32 = 10;
 
-/// An index, read.
+/// The head of an index, read.
 #[derive(Debug)]
 pub(crate) struct Index {
     pub summary: Summary,
-    pub traces: TraceTable,
-    /// By row group and attribute column; none where none was built.
-    filters: Vec<Option<Filter>>,
+    /// Where the facts of traces are.
+    pub facts: FactsPlaces,
+    /// Where each filter ends in its section, by row group and attribute column; empty where none were
+    /// built.
+    filter_ends: Vec<u32>,
     log_counts: Bytes,
-    /// Where the keys of the rollup are in the file; nowhere for log records.
-    pub rollup_keys: Range<u64>,
-    /// Where its rows are.
-    pub rollup_rows: Range<u64>,
+    /// Where the sections are in the file.
+    places: [Range<u64>; SECTIONS + 1],
 }
 
 /// An index under construction.
@@ -89,29 +98,34 @@ impl IndexBuilder {
     pub(crate) fn encode(&self) -> Result<Vec<u8>> {
         let mut summary = Vec::new();
         self.summary.put(&mut summary);
-        let [ids, order, counts] = TraceTable::encode(&self.traces, &self.facts)?;
-        let mut filters = Vec::new();
+        let [ids, order, counts, trace_filter] = TraceTable::encode(&self.traces)?;
+        let [facts_places, facts] = self.facts.encode()?;
+        let (mut filter_lengths, mut filters) = (Vec::new(), Vec::new());
         for filter in &self.filters {
-            match filter {
-                Some(filter) => {
-                    filters.push(1);
-                    filter.put(&mut filters);
-                }
-                None => filters.push(0),
+            let start = filters.len();
+            if let Some(filter) = filter {
+                let mut piece = Vec::new();
+                filter.put(&mut piece);
+                put_checked(&mut filters, &piece);
             }
+            put_varint(&mut filter_lengths, (filters.len() - start) as u64);
         }
         let [rollup_keys, rollup_rows] = self.rollup.encode()?;
         let sections: [(u32, Vec<u8>); SECTIONS] = [
             (SUMMARY, summary),
+            (FILTER_LENGTHS, filter_lengths),
+            (FACTS_PLACES, facts_places),
+            (LOG_COUNTS, encode_log_counts(&self.log_counts)?),
             (TRACE_IDS, ids),
             (TRACE_ORDER, order),
             (TRACE_COUNTS, counts),
-            (FILTERS, filters),
-            (LOG_COUNTS, encode_log_counts(&self.log_counts)?),
-            (ROLLUP_KEYS, rollup_keys),
-            (ROLLUP_ROWS, rollup_rows),
+            (TRACE_FILTER, trace_filter),
             (EXCEPTIONS, exceptions::write(&self.exceptions)?),
             (VERSIONS, self.versions.write()?),
+            (FILTERS, filters),
+            (FACTS, facts),
+            (ROLLUP_KEYS, rollup_keys),
+            (ROLLUP_ROWS, rollup_rows),
         ];
         let mut out = Vec::new();
         out.extend_from_slice(&MAGIC);
@@ -180,24 +194,43 @@ impl Index {
                 *place = offset..end;
             }
         }
-        let [_, summary, ids, order, counts, filters, log_counts, rollup_keys, rollup_rows, ..] =
-            places;
-        let section = |place: Range<u64>| head.slice(place.start as usize..place.end as usize);
-        let summary = Summary::read(&section(summary))?;
-        let filters = read_filters(&section(filters), &summary)?;
+        let section = |kind: u32| {
+            let place = &places[kind as usize];
+            head.slice(place.start as usize..place.end as usize)
+        };
+        let summary = Summary::read(&section(SUMMARY))?;
+        let filter_ends = read_filter_ends(&section(FILTER_LENGTHS), &summary)?;
         Ok(Self {
-            traces: TraceTable::new(section(ids), section(order), section(counts))?,
+            facts: FactsPlaces::read(&section(FACTS_PLACES))?,
+            log_counts: section(LOG_COUNTS),
             summary,
-            filters,
-            log_counts: section(log_counts),
-            rollup_keys,
-            rollup_rows,
+            filter_ends,
+            places,
         })
     }
 
-    /// The filter of an attribute column in a row group.
-    pub(crate) fn filter(&self, row_group: usize, column: usize) -> Option<&Filter> {
-        self.filters.get(row_group * self.summary.columns.len() + column)?.as_ref()
+    /// Where a section is in the file.
+    pub(crate) fn place(&self, kind: u32) -> Range<u64> {
+        self.places[kind as usize].clone()
+    }
+
+    /// Where a piece of a section is in the file.
+    pub(crate) fn piece(&self, kind: u32, piece: Range<u64>) -> Result<Range<u64>> {
+        let place = &self.places[kind as usize];
+        let (start, end) =
+            (place.start.saturating_add(piece.start), place.start.saturating_add(piece.end));
+        if end > place.end || start > end {
+            return Err(Error::corrupt(format!("a piece of section {kind} is cut off")));
+        }
+        Ok(start..end)
+    }
+
+    /// Where the filter of an attribute column in a row group is in its section; none if there is none.
+    pub(crate) fn filter_place(&self, row_group: usize, column: usize) -> Option<Range<u64>> {
+        let at = row_group * self.summary.columns.len() + column;
+        let end = u64::from(*self.filter_ends.get(at)?);
+        let start = if at == 0 { 0 } else { u64::from(self.filter_ends[at - 1]) };
+        (end > start).then_some(start..end)
     }
 
     /// How many log records each minute, service and severity has.
@@ -210,25 +243,24 @@ impl Index {
 
     /// Bytes of memory.
     pub(crate) fn memory_bytes(&self) -> usize {
-        let filters = self.filters.iter().flatten().map(Filter::memory_bytes).sum::<usize>();
-        self.traces.memory_bytes() + filters + self.log_counts.len() + self.summary.memory_bytes()
+        let places = self.facts.memory_bytes() + self.filter_ends.len() * 4;
+        places + self.log_counts.len() + self.summary.memory_bytes()
     }
 }
 
-fn read_filters(bytes: &[u8], summary: &Summary) -> Result<Vec<Option<Filter>>> {
+fn read_filter_ends(bytes: &[u8], summary: &Summary) -> Result<Vec<u32>> {
     let mut reader = Reader::new(bytes);
-    let mut filters = Vec::new();
+    let mut ends = Vec::new();
+    let mut end = 0u64;
     while !reader.is_empty() {
-        filters.push(match reader.array::<1>()? {
-            [0] => None,
-            _ => Some(Filter::read(&mut reader)?),
-        });
+        end = end.saturating_add(reader.varint()?);
+        ends.push(u32::try_from(end).map_err(|_| Error::corrupt("filters of 4 GiB"))?);
     }
     let expected = summary.row_groups.len() * summary.columns.len();
-    if !filters.is_empty() && filters.len() != expected {
-        return Err(Error::corrupt(format!("{} filters, expected {expected}", filters.len())));
+    if !ends.is_empty() && ends.len() != expected {
+        return Err(Error::corrupt(format!("{} filters, expected {expected}", ends.len())));
     }
-    Ok(filters)
+    Ok(ends)
 }
 
 fn encode_log_counts(counts: &LogCounts) -> Result<Vec<u8>> {
@@ -262,7 +294,7 @@ fn encode_log_counts(counts: &LogCounts) -> Result<Vec<u8>> {
 fn decode_log_counts(framed: &[u8]) -> Result<LogCounts> {
     let mut frame = Reader::new(framed);
     let len = frame.varint()? as usize;
-    let bytes = zstd::bulk::decompress(frame.rest(), len)
+    let bytes = crate::inflate::inflate(frame.rest(), len)
         .map_err(|err| Error::corrupt(format!("log counts do not decompress: {err}")))?;
     let mut reader = Reader::new(&bytes);
     let services =

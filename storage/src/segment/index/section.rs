@@ -51,6 +51,28 @@ pub(crate) fn read_section(
     Ok(None)
 }
 
+/// Bytes that a checksum takes in front of a piece.
+pub(crate) const CHECKSUM_BYTES: u64 = 4;
+
+/// Appends a piece that can be read alone, behind its checksum.
+pub(crate) fn put_checked(out: &mut Vec<u8>, piece: &[u8]) {
+    out.extend_from_slice(&crc32c::crc32c(piece).to_le_bytes());
+    out.extend_from_slice(piece);
+}
+
+/// The piece behind a checksum.
+pub(crate) fn checked(bytes: &Bytes) -> Result<Bytes> {
+    let mut reader = Reader::new(bytes);
+    let expected = u32::from_le_bytes(reader.array()?);
+    let crc32c = crc32c::crc32c(reader.rest());
+    if crc32c != expected {
+        return Err(Error::corrupt(format!(
+            "a piece of an index has crc32c {crc32c:08x}, expected {expected:08x}"
+        )));
+    }
+    Ok(bytes.slice(CHECKSUM_BYTES as usize..))
+}
+
 /// Packs a section that can be read alone; `form` says how `bytes` are to be read.
 pub(crate) fn seal(form: u8, bytes: &[u8]) -> Result<Vec<u8>> {
     let packed = zstd::bulk::compress(bytes, 1)
@@ -77,7 +99,7 @@ pub(crate) fn unseal(form: u8, section: &[u8]) -> Result<Option<Vec<u8>>> {
     if len > SECTION_BYTES_MAX {
         return Err(Error::corrupt(format!("a section of {len} bytes")));
     }
-    zstd::bulk::decompress(reader.rest(), len as usize)
+    crate::inflate::inflate(reader.rest(), len as usize)
         .map(Some)
         .map_err(|err| Error::corrupt(format!("a section does not decompress: {err}")))
 }

@@ -1,19 +1,23 @@
 //! The traces of a segment: rows carry a trace's ordinal, this table says its id.
 //!
 //! ```text
-//! ids    := 16 bytes a trace, by ordinal
-//! order  := ordinals in the order of their ids, bit-packed, ⌈log₂ n⌉ bits each (little endian)
-//! counts := varint bytes | zstd of (varint rows, varint first time − first time of the one before)*,
-//!           by ordinal | facts (see `facts`; none for log records)
+//! ids    := crc32c u32 LE | 16 bytes a trace, by ordinal
+//! order  := crc32c u32 LE | ordinals in the order of their ids, bit-packed, ⌈log₂ n⌉ bits each
+//!           (little endian)
+//! counts := crc32c u32 LE | zstd of (varint rows, varint first time − first time of the one before)*,
+//!           by ordinal
+//! filter := crc32c u32 LE | filter of the ids (see `filter`)
 //! ```
+//! A lookup reads the filter of each segment, and the table only of those that may hold the id.
 //! Ordinals are numbered by the first time of the trace. An id may stand twice, where a trace has
 //! more rows than a slab.
 
 use bytes::Bytes;
 use throughline_model::TraceId;
-use throughline_model::codec::{Reader, put_bytes, put_varint};
+use throughline_model::codec::{Reader, put_varint};
 
-use super::facts::{Facts, FactsBuilder};
+use super::filter::{Filter, value_hash};
+use super::section::{CHECKSUM_BYTES, checked, put_checked};
 use crate::{Error, Result};
 
 /// What a writer knows of a trace.
@@ -29,14 +33,11 @@ pub(crate) struct TraceEntry {
 pub(crate) struct TraceTable {
     ids: Bytes,
     order: Bytes,
-    counts: Bytes,
-    /// What a list says of each trace.
-    pub facts: Facts,
 }
 
 impl TraceTable {
-    /// The three sections of a table: ids, order, counts.
-    pub(crate) fn encode(entries: &[TraceEntry], facts: &FactsBuilder) -> Result<[Vec<u8>; 3]> {
+    /// The sections of a table: ids, order, counts, filter.
+    pub(crate) fn encode(entries: &[TraceEntry]) -> Result<[Vec<u8>; 4]> {
         let mut ids = Vec::with_capacity(entries.len() * 16);
         entries.iter().for_each(|entry| ids.extend_from_slice(&entry.id.0));
         let mut sorted = (0..entries.len() as u32).collect::<Vec<_>>();
@@ -50,17 +51,20 @@ impl TraceTable {
         }
         let counts = zstd::bulk::compress(&counts, 1)
             .map_err(|err| Error::invalid(format!("could not compress trace counts: {err}")))?;
-        let mut section = Vec::with_capacity(counts.len());
-        put_bytes(&mut section, &counts);
-        section.extend(facts.encode()?);
-        Ok([ids, pack(&sorted, width(entries.len())), section])
+        let hashes = entries.iter().map(|entry| value_hash(&entry.id.0)).collect();
+        let mut filter = Vec::new();
+        Filter::of(&hashes).put(&mut filter);
+        let order = pack(&sorted, width(entries.len()));
+        Ok([ids, order, counts, filter].map(|piece| {
+            let mut section = Vec::with_capacity(piece.len() + CHECKSUM_BYTES as usize);
+            put_checked(&mut section, &piece);
+            section
+        }))
     }
 
-    pub(crate) fn new(ids: Bytes, order: Bytes, section: Bytes) -> Result<Self> {
-        let mut reader = Reader::new(&section);
-        let counts = section.slice_ref(reader.bytes()?);
-        let facts = Facts::new(section.slice_ref(reader.rest()))?;
-        let table = Self { ids, order, counts, facts };
+    /// A table from its sections of ids and order.
+    pub(crate) fn read(ids: &Bytes, order: &Bytes) -> Result<Self> {
+        let table = Self { ids: checked(ids)?, order: checked(order)? };
         let bits = table.len() as u64 * u64::from(width(table.len()));
         let enough = table.order.len() as u64 * 8 >= bits;
         if !table.ids.len().is_multiple_of(16) || !enough {
@@ -113,11 +117,12 @@ impl TraceTable {
         Ok(found)
     }
 
-    /// All entries by ordinal, for a merge.
-    pub(crate) fn entries(&self) -> Result<Vec<TraceEntry>> {
+    /// All entries by ordinal, for a merge; `counts` is their section.
+    pub(crate) fn entries(&self, counts: &Bytes) -> Result<Vec<TraceEntry>> {
         const BYTES_PER_ENTRY_MAX: usize = 20;
-        let counts = zstd::bulk::decompress(&self.counts, self.len() * BYTES_PER_ENTRY_MAX)
-            .map_err(|err| Error::corrupt(format!("trace counts do not decompress: {err}")))?;
+        let counts =
+            crate::inflate::inflate(&checked(counts)?, self.len() * BYTES_PER_ENTRY_MAX)
+                .map_err(|err| Error::corrupt(format!("trace counts do not decompress: {err}")))?;
         let mut reader = Reader::new(&counts);
         let mut last = 0i64;
         (0..self.len() as u32)
@@ -131,8 +136,7 @@ impl TraceTable {
 
     /// Bytes of memory.
     pub(crate) fn memory_bytes(&self) -> usize {
-        let facts = self.facts.memory_bytes();
-        self.ids.len() + self.order.len() + self.counts.len() + facts
+        self.ids.len() + self.order.len()
     }
 }
 
@@ -179,11 +183,9 @@ mod tests {
             if count > 10 {
                 entries.push(TraceEntry { id: id(7), first_time_ns: i64::MAX - 1, rows: 9 });
             }
-            let [ids, order, counts] =
-                TraceTable::encode(&entries, &FactsBuilder::default()).expect("encodes");
-            let table =
-                TraceTable::new(ids.into(), order.into(), counts.into()).expect("reads back");
-            assert_eq!(table.entries().expect("decodes"), entries);
+            let [ids, order, counts, _] = TraceTable::encode(&entries).expect("encodes");
+            let table = TraceTable::read(&ids.into(), &order.into()).expect("reads back");
+            assert_eq!(table.entries(&counts.into()).expect("decodes"), entries);
             for i in 0..count {
                 let expected = if i == 7 && count > 10 { vec![7, count] } else { vec![i] };
                 assert_eq!(table.find(id(i)).expect("finds"), expected);

@@ -33,7 +33,7 @@ pub(super) struct InputAttributes {
 impl InputAttributes {
     /// Where they are in the batches that `Assembler::assemble_for_merge` makes.
     pub(super) fn of(opened: &Opened, signal: Signal) -> Self {
-        let columns = Arc::new(opened.index.summary.columns.clone());
+        let columns = Arc::new(opened.summary().columns.clone());
         Self { columns, first: merge_columns(signal).len() }
     }
 

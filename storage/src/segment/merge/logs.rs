@@ -34,7 +34,7 @@ pub(super) fn merge_logs(
     sinks: &mut Sinks,
 ) -> Result<SegmentMeta> {
     let traces = unite(inputs)?;
-    let rows = inputs.iter().map(|input| input.opened.index.summary.rows).sum();
+    let rows = inputs.iter().map(|input| input.opened.summary().rows).sum();
     let counts = attribute_counts(inputs);
     let mut writer = SegmentWriter::new(Signal::Logs, options, layout, sinks, rows, counts);
     let mut group = Group::default();
@@ -71,7 +71,7 @@ pub(super) fn merge_logs(
 fn unite(inputs: &[Input]) -> Result<LogTraces> {
     let mut entries: HashMap<TraceId, TraceEntry> = HashMap::new();
     for input in inputs {
-        for entry in input.opened.index.traces.entries()? {
+        for entry in input.opened.trace_entries()? {
             let united = entries.entry(entry.id).or_insert(TraceEntry { rows: 0, ..entry });
             united.rows += entry.rows;
             united.first_time_ns = united.first_time_ns.min(entry.first_time_ns);
@@ -186,7 +186,7 @@ impl<'a> Cursor<'a> {
         let opened = &self.input.opened;
         loop {
             if self.rows.is_none() {
-                if self.row_group == opened.index.summary.row_groups.len() {
+                if self.row_group == opened.summary().row_groups.len() {
                     return Ok(false);
                 }
                 let leaves = (0..opened.footer.schema().fields().len()).collect::<Vec<_>>();

@@ -71,14 +71,14 @@ struct Input {
 }
 
 fn row_group_rows(inputs: &[Input], layout: &Layout) -> usize {
-    let rows = inputs.iter().map(|input| input.opened.index.summary.rows).sum::<u64>();
-    let bytes = inputs.iter().map(|input| input.opened.index.summary.raw_bytes).sum::<u64>();
+    let rows = inputs.iter().map(|input| input.opened.summary().rows).sum::<u64>();
+    let bytes = inputs.iter().map(|input| input.opened.summary().raw_bytes).sum::<u64>();
     let fit = ROW_GROUP_RAW_BYTES_MAX.saturating_mul(rows) / bytes.max(1);
     layout.slab_rows.min(fit.max(ROW_GROUP_ROWS_MIN) as usize)
 }
 
 fn attribute_counts(inputs: &[Input]) -> AttributeCounts {
     let mut counts = AttributeCounts::default();
-    inputs.iter().for_each(|input| input.opened.index.summary.attribute_counts(&mut counts));
+    inputs.iter().for_each(|input| input.opened.summary().attribute_counts(&mut counts));
     counts
 }

@@ -39,7 +39,7 @@ pub(super) fn merge_spans(
         .map(|input| input.iter().map(|number| plan.ordinals[*number as usize]).collect())
         .collect::<Vec<Vec<u32>>>();
     let mut sources = sources(inputs, &ordinals, &plan);
-    let rows = inputs.iter().map(|input| input.opened.index.summary.rows).sum();
+    let rows = inputs.iter().map(|input| input.opened.summary().rows).sum();
     let counts = attribute_counts(inputs);
     let mut writer = SegmentWriter::new(Signal::Traces, options, layout, sinks, rows, counts);
     let attributes = inputs.iter().map(|input| InputAttributes::of(&input.opened, Signal::Traces));
@@ -79,10 +79,8 @@ pub(super) fn merge_spans(
 // The traces of all inputs, and for each input the numbers of its ordinals among them. Parts of one
 // trace unite, unless they would not fit into a slab.
 fn unite(inputs: &[Input], slab_rows: usize) -> Result<(Vec<TraceEntry>, Vec<Vec<u32>>)> {
-    let tables = inputs
-        .iter()
-        .map(|input| input.opened.index.traces.entries())
-        .collect::<Result<Vec<_>>>()?;
+    let tables =
+        inputs.iter().map(|input| input.opened.trace_entries()).collect::<Result<Vec<_>>>()?;
     let mut rows: HashMap<TraceId, u64> = HashMap::new();
     tables.iter().flatten().for_each(|entry| {
         *rows.entry(entry.id).or_insert(0) += u64::from(entry.rows);
@@ -124,8 +122,8 @@ struct Source {
 fn sources(inputs: &[Input], ordinals: &[Vec<u32>], plan: &SlabPlan) -> Vec<Source> {
     let mut sources = Vec::new();
     for (input, Input { opened, .. }) in inputs.iter().enumerate() {
-        let entries = opened.index.traces.entries().unwrap_or_default();
-        for (row_group, group) in opened.index.summary.row_groups.iter().enumerate() {
+        let entries = opened.trace_entries().unwrap_or_default();
+        for (row_group, group) in opened.summary().row_groups.iter().enumerate() {
             let mut rows_by_slab = HashMap::new();
             for old in group.first_trace..group.first_trace + group.traces {
                 let slab = plan.slab_of(ordinals[input][old as usize]);

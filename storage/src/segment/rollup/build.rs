@@ -13,6 +13,7 @@ use super::edges::{Call, EdgeColumns, EdgesBuilder, is_pair, key_of};
 use super::operations::{OperationCounts, OperationDurations, count};
 use super::peers::Peers;
 use super::tables::Tables;
+use super::twins::Twins;
 use super::{CLIENT, CONSUMER, ERROR, PRODUCER, bucket_of, weight};
 use crate::Result;
 use crate::segment::gather::{Gather, Unified, dictionary_keys};
@@ -76,6 +77,11 @@ impl Spans {
         self.weights.as_ref().map_or(1.0, |weights| weights[row])
     }
 
+    /// An order of spans that does not depend on where they lie.
+    pub(super) fn place(&self, row: usize) -> (i64, i64, i32, &[u8]) {
+        (self.starts[row], self.durations[row], self.kinds[row], self.name(row))
+    }
+
     fn side(&self, row: usize) -> (u32, i32) {
         (self.services[row], self.kinds[row])
     }
@@ -134,6 +140,10 @@ pub(crate) struct Halves {
 pub(crate) struct SlabRollup {
     pub counts: OperationCounts,
     pub durations: OperationDurations,
+    /// How long the slowest span of each row took.
+    pub slowest_ns: Vec<i64>,
+    /// Rows of the slab.
+    pub rows: u32,
     pub edges: EdgeColumns,
     pub halves: Halves,
 }
@@ -158,7 +168,8 @@ pub(crate) fn roll_up(mut slab: Slab<'_>, tables: &mut Tables) -> Result<SlabRol
     let spans = Spans::of(slab.gather, tables)?;
     let (counts, durations) = count(&spans, tables, |_| true)?;
     let (edges, halves) = slab.edges(&spans, tables)?;
-    Ok(SlabRollup { counts, durations, edges, halves })
+    let slowest_ns = durations.slowest.iter().map(|row| spans.durations[*row as usize]).collect();
+    Ok(SlabRollup { counts, durations, slowest_ns, rows: spans.len() as u32, edges, halves })
 }
 
 impl Slab<'_> {
@@ -172,8 +183,9 @@ impl Slab<'_> {
         let mut halves = Halves::default();
         let mut is_paired = vec![false; spans.len()];
         self.linked.iter().for_each(|row| is_paired[*row as usize] = true);
+        let twins = Twins::new(self.parents.twins());
         for row in 0..spans.len() {
-            match self.parents.row(row, self.traces[row]) {
+            match twins.caller(spans, row, self.parents.row(row, self.traces[row])) {
                 Some(parent) if is_pair(spans.side(parent), spans.side(row)) => {
                     is_paired[parent] = true;
                     self.add_pair(spans, parent, row, tables, &mut edges);
@@ -188,7 +200,7 @@ impl Slab<'_> {
                 }
             }
         }
-        self.follow_links(spans, &mut is_paired, tables, &mut edges, &mut halves)?;
+        self.follow_links(spans, &twins, &mut is_paired, tables, (&mut edges, &mut halves))?;
         for (row, is_paired) in is_paired.iter().enumerate() {
             if !spans.is_caller(row) || *is_paired || !self.counts(spans, row) {
                 continue;
@@ -223,10 +235,10 @@ impl Slab<'_> {
     fn follow_links(
         &self,
         spans: &Spans,
+        twins: &Twins<'_>,
         is_paired: &mut [bool],
         tables: &mut Tables,
-        edges: &mut EdgesBuilder,
-        halves: &mut Halves,
+        (edges, halves): (&mut EdgesBuilder, &mut Halves),
     ) -> Result<()> {
         let index = self.gather.index(col::LINKS)?;
         let mut callers: Option<HashMap<([u8; 16], u64), u32>> = None;
@@ -239,7 +251,7 @@ impl Slab<'_> {
             if callers.is_none() {
                 callers = Some(self.callers(spans)?);
             }
-            let parent = self.parents.row(row, self.traces[row]);
+            let parent = twins.caller(spans, row, self.parents.row(row, self.traces[row]));
             let mut followed: Vec<u32> = parent.map(|parent| parent as u32).into_iter().collect();
             for (trace, span) in linked_spans(links.value(at.row as usize))? {
                 match callers.as_ref().and_then(|callers| callers.get(&(trace, span))) {

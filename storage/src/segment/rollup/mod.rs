@@ -7,7 +7,7 @@
 //! rollup is as durable as its rows, counts none twice, and is of the same view as they are.
 //!
 //! - *operations*: rows by bucket of [`ROLLUP_NS`], service, name, kind and status, in the bucket of
-//!   the span's start
+//!   the span's start; over the whole segment also by wider buckets ([`wide`])
 //! - *edges*: rows by bucket, client service, server service and type of connection, in the bucket
 //!   of the server's start, or of the client's where there is no server
 //! - *halves*: spans whose parent is not in the slab, and links of consumers to spans that are not;
@@ -15,7 +15,7 @@
 //!
 //! A pair is a span and its parent in one trace where the parent is a client or producer and the span
 //! a server or consumer, or where their services differ; or a consumer and a producer that it links
-//! to. A client or producer of no pair whose attributes name whom it calls counts as an edge to that
+//! to; or a server and a client with the same id ([`twins`]). A client or producer of no pair whose attributes name whom it calls counts as an edge to that
 //! name.
 pub(crate) mod build;
 pub(crate) mod columns;
@@ -24,7 +24,9 @@ pub(crate) mod operations;
 pub(crate) mod peers;
 pub(crate) mod section;
 pub(crate) mod tables;
+mod twins;
 pub(crate) mod weight;
+pub(crate) mod wide;
 
 use throughline_model::time::SECOND_NS;
 

@@ -5,8 +5,10 @@
 //!         | varint operations, (varint service, varint name, zigzag kind, zigzag status)*
 //!         | varint edges, (varint client, varint server, connection u8)*
 //!         | complete u8 (1 names, 2 peers) | varint slabs, (4 × place)*
+//!         | varint wide buckets, (zigzag number, 2 × place)*
 //! place := varint offset in rows − end of the place before | varint length
-//! rows := frame*: for each slab counts and durations of operations, edges, halves
+//! rows := frame*: for each slab counts and durations of operations, edges, halves; then for each wide
+//!         bucket of the segment counts and durations of services
 //! frame := crc32c u32 LE of what follows | varint length | zstd
 //! halves := varint n | steps row* | steps trace* | span id 8 B* | sparse linked trace 16 B
 //!           | varint linked, steps row*
@@ -23,6 +25,7 @@ use super::columns::{
 use super::edges::EdgeColumns;
 use super::operations::{OperationCounts, OperationDurations};
 use super::tables::{Edge, Operation, Tables};
+use super::wide::WideBuilder;
 use super::{ConnectionType, ROLLUP_KEYS_MAX};
 use crate::{Error, Result};
 
@@ -48,11 +51,13 @@ pub(crate) struct RollupBuilder {
     pub tables: Tables,
     slabs: Vec<[Range<u64>; PARTS]>,
     rows: Vec<u8>,
+    wide: WideBuilder,
 }
 
 impl Default for RollupBuilder {
     fn default() -> Self {
-        Self { tables: Tables::new(ROLLUP_KEYS_MAX), slabs: Vec::new(), rows: Vec::new() }
+        let tables = Tables::new(ROLLUP_KEYS_MAX);
+        Self { tables, slabs: Vec::new(), rows: Vec::new(), wide: WideBuilder::default() }
     }
 }
 
@@ -72,6 +77,7 @@ impl RollupBuilder {
             *place = start..self.rows.len() as u64;
         }
         self.slabs.push(places);
+        self.wide.push(slab, &mut self.tables)?;
         Ok(())
     }
 
@@ -102,14 +108,29 @@ impl RollupBuilder {
         keys.push(u8::from(tables.names_complete) | u8::from(tables.peers_complete) << 1);
         put_varint(&mut keys, self.slabs.len() as u64);
         let mut end = 0;
-        for place in self.slabs.iter().flatten() {
-            put_varint(&mut keys, place.start - end);
-            put_varint(&mut keys, place.end - place.start);
+        let mut put_place = |keys: &mut Vec<u8>, place: &Range<u64>| {
+            put_varint(keys, place.start - end);
+            put_varint(keys, place.end - place.start);
             end = place.end;
+        };
+        self.slabs.iter().flatten().for_each(|place| put_place(&mut keys, place));
+        let mut rows = self.rows.clone();
+        let wide = self.wide.finish();
+        put_varint(&mut keys, wide.len() as u64);
+        for (bucket, counts, durations) in &wide {
+            put_signed(&mut keys, *bucket);
+            let mut parts = [Vec::new(), Vec::new()];
+            counts.put(&mut parts[0]);
+            durations.put(&mut parts[1]);
+            for part in &parts {
+                let start = rows.len() as u64;
+                put_frame(&mut rows, part)?;
+                put_place(&mut keys, &(start..rows.len() as u64));
+            }
         }
         let mut framed = Vec::new();
         put_frame(&mut framed, &keys)?;
-        Ok([framed, self.rows.clone()])
+        Ok([framed, rows])
     }
 }
 
@@ -118,6 +139,8 @@ impl RollupBuilder {
 pub(crate) struct RollupKeys {
     pub tables: Tables,
     slabs: Vec<[Range<u64>; PARTS]>,
+    /// By number of wide bucket: where its counts and durations are.
+    pub wide: Vec<(i64, [Range<u64>; 2])>,
 }
 
 impl RollupKeys {
@@ -152,16 +175,24 @@ impl RollupKeys {
         tables.peers_complete = complete & 2 != 0;
         let mut slabs = Vec::new();
         let mut end = 0u64;
+        let mut place = |reader: &mut Reader<'_>| -> Result<Range<u64>> {
+            let start = end.saturating_add(reader.varint()?);
+            end = start.saturating_add(reader.varint()?);
+            Ok(start..end)
+        };
         for _ in 0..read_rows(&mut reader)? {
             let mut places = [const { 0..0 }; PARTS];
-            for place in &mut places {
-                let start = end.saturating_add(reader.varint()?);
-                end = start.saturating_add(reader.varint()?);
-                *place = start..end;
+            for slot in &mut places {
+                *slot = place(&mut reader)?;
             }
             slabs.push(places);
         }
-        Ok(Self { tables, slabs })
+        let mut wide = Vec::new();
+        for _ in 0..read_rows(&mut reader)? {
+            let bucket = read_signed(&mut reader)?;
+            wide.push((bucket, [place(&mut reader)?, place(&mut reader)?]));
+        }
+        Ok(Self { tables, slabs, wide })
     }
 
     /// Where the rows of a part of a slab are in the section of rows.
@@ -178,6 +209,7 @@ impl RollupKeys {
             + tables.operations.keys.len() * 3 * size_of::<Operation>()
             + tables.edges.keys.len() * 3 * size_of::<Edge>()
             + self.slabs.len() * size_of::<[Range<u64>; PARTS]>()
+            + self.wide.len() * size_of::<(i64, [Range<u64>; 2])>()
     }
 }
 
@@ -269,6 +301,6 @@ fn unframe(frame: &[u8]) -> Result<Vec<u8>> {
     if len > FRAME_BYTES_MAX {
         return Err(Error::corrupt(format!("a rollup of {len} bytes")));
     }
-    zstd::bulk::decompress(reader.rest(), len as usize)
+    crate::inflate::inflate(reader.rest(), len as usize)
         .map_err(|err| Error::corrupt(format!("a rollup does not decompress: {err}")))
 }

@@ -1,6 +1,7 @@
 //! Rows through segments and back, by the public interfaces.
 
 mod chunks;
+mod damage;
 mod data;
 mod facts;
 mod round_trip;

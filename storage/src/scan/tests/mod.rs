@@ -1,5 +1,7 @@
 //! Scans against a naive evaluation of rows, on heads, segments and merges alike.
 
+mod pruning;
+
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
@@ -14,7 +16,7 @@ use throughline_model::time::TimeRange;
 use throughline_model::value::ValueRef;
 use throughline_model::{Signal, TraceId, Value};
 
-use super::{ScanColumn, ScanContext, ScanOrder, ScanRequest, ScanStatsSnapshot, read_trace};
+use super::{ScanColumn, ScanContext, ScanOrder, ScanRequest, read_trace};
 use crate::ErrorKind;
 use crate::segment::rows::item_columns;
 use crate::segment::tests::{Fixture, context, random_logs, random_spans, span_keys, tier};
@@ -384,40 +386,12 @@ fn single_attributes_are_those_of_the_map() {
             let own = entry.map(|(_, value)| value.to_vec());
             let resource = throughline_model::span::dict_bytes(batch.column(1).as_ref(), row);
             let set = throughline_model::origin::resource_attrs(resource).expect("a resource");
-            let any = own.clone();
-            let any = any.or_else(|| throughline_model::attrs::get(set, &key).map(<[u8]>::to_vec));
+            let of_resource = || throughline_model::attrs::get(set, &key).map(<[u8]>::to_vec);
+            let any = own.clone().or_else(of_resource);
             assert_eq!(single(2, row), own);
             assert_eq!(single(3, row), any);
         }
     }
-}
-
-fn snapshot(rows: &Rows, signal: Signal, request: ScanRequest) -> ScanStatsSnapshot {
-    let context = context();
-    run(rows, signal, request, &context);
-    context.stats.snapshot()
-}
-
-#[test]
-fn statistics_and_filters_skip_what_cannot_match() {
-    let fixture = Fixture::new();
-    let (_, rows) = places(&fixture, 2);
-    let rows = Rows { heads: Vec::new(), ..rows };
-    let late = TimeRange { start_ns: 900_000_000_000, end_ns: i64::MAX };
-    assert_eq!(snapshot(&rows, Signal::Traces, everything(vec![], late)).segments_pruned_time, 2);
-    let absent = |target| Predicate { target, op: Op::Eq(Operand::Str("nowhere".to_owned())) };
-    let key = everything(vec![absent(Target::Attribute("no.such.key".to_owned()))], TimeRange::ALL);
-    let stats = snapshot(&rows, Signal::Traces, key);
-    assert_eq!((stats.segments_pruned_filter, stats.bytes_read), (2, 0));
-    let column = Target::Column(col::SERVICE_NAME.to_owned());
-    let stats = snapshot(&rows, Signal::Traces, everything(vec![absent(column)], TimeRange::ALL));
-    assert!(stats.pages_pruned > 0 && stats.rows_matched == 0, "{stats:?}");
-    let trace = Predicate {
-        target: Target::Column(col::TRACE_ID.to_owned()),
-        op: Op::Eq(Operand::Bytes(vec![7; 16])),
-    };
-    let stats = snapshot(&rows, Signal::Traces, everything(vec![trace], TimeRange::ALL));
-    assert_eq!(stats.segments_pruned_filter, 2);
 }
 
 #[test]

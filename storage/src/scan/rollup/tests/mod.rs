@@ -1,6 +1,8 @@
 //! Rollups against a count of the spans themselves, wherever these lie: in one segment, in many, in
 //! heads, before and after merges.
 
+mod unusual;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -277,10 +279,46 @@ type Operations = BTreeMap<(OperationKey, i64), (u64, f64, i64, Distribution)>;
 
 fn read_all(tier: Tier, time: TimeRange, cut_buckets: bool) -> (Operations, Coverage) {
     let view = view(tier);
-    let request = OperationsRequest { time, durations: true, cut_buckets };
+    let request = OperationsRequest { time, durations: true, cut_buckets, nameless_steps: None };
+    let (all, coverage) = read_steps(&view, &request);
+    // Sums of whole segments are those of their slabs' buckets.
+    let five = Steps { origin_ns: 0, step_ns: 5 * MINUTE_NS };
+    for steps in [Steps::ONE, five] {
+        let by_step = |operations: &Operations| {
+            let mut sums = Operations::new();
+            for ((key, start_ns), (count, weighted, sum_ns, durations)) in operations {
+                let step = if steps == five { start_ns.div_euclid(5 * MINUTE_NS) } else { 0 };
+                let key = OperationKey { name: Arc::from(""), ..key.clone() };
+                let into = sums.entry((key, step)).or_default();
+                into.0 += count;
+                into.1 += weighted;
+                into.2 += sum_ns;
+                into.3.merge(durations);
+            }
+            sums
+        };
+        let (summed, _) =
+            read_steps(&view, &OperationsRequest { nameless_steps: Some(steps), ..request });
+        assert_eq!(by_step(&summed), by_step(&all), "{steps:?}");
+        if steps == five {
+            continue;
+        }
+        let counts = OperationsRequest { nameless_steps: Some(steps), durations: false, ..request };
+        let mut count = 0;
+        let add = |_: &[OperationKey], rows: OperationRows| {
+            count += rows.counts.iter().sum::<u64>();
+            Ok(())
+        };
+        read_operations(&view, &counts, &context(), add).expect("reads");
+        assert_eq!(count, all.values().map(|sums| sums.0).sum::<u64>(), "{steps:?}");
+    }
+    (all, coverage)
+}
+
+fn read_steps(view: &Arc<View>, request: &OperationsRequest) -> (Operations, Coverage) {
     let mut all = Operations::new();
     let mut slowest: BTreeMap<(OperationKey, i64), Vec<SpanRef>> = BTreeMap::new();
-    let coverage = read_operations(&view, &request, &context(), |keys, rows| {
+    let coverage = read_operations(view, request, &context(), |keys, rows| {
         let durations = rows.durations.as_ref().expect("asked for");
         for row in 0..rows.keys.len() {
             let key = (keys[rows.keys[row] as usize].clone(), rows.starts_ns[row]);
@@ -295,7 +333,7 @@ fn read_all(tier: Tier, time: TimeRange, cut_buckets: bool) -> (Operations, Cove
     })
     .expect("reads");
     for (key, spans) in slowest {
-        let spans = read_exemplars(&view, &spans, &context()).expect("reads");
+        let spans = read_exemplars(view, &spans, &context()).expect("reads");
         let longest = spans.iter().flatten().map(|span| span.duration_ns).max().expect("one");
         let durations = &all[&key].3;
         let top = durations.buckets.keys().next_back().copied();
@@ -392,71 +430,6 @@ fn a_merge_rolls_up_what_one_write_of_the_same_rows_does() {
         read_edges(&view(tier(&[segment], &[])), &request, &context()).expect("reads")
     };
     assert_eq!(edges(merged), edges(whole));
-}
-
-#[test]
-fn names_beyond_the_limit_fold_into_one() {
-    let fixture = Fixture::new();
-    let name = |i: usize| format!("operation {i}");
-    let text = |text: String| Value::String(text);
-    let span = |i: usize| Span {
-        trace_id: TraceId([1; 16]),
-        span_id: SpanId((i as u64 + 1).to_be_bytes()),
-        name: name(i),
-        kind: 3,
-        start_time_ns: T0,
-        duration_ns: 5,
-        service_name: "cart".to_owned(),
-        attributes: vec![("server.address".to_owned(), text(format!("host-{i}")))],
-        ..Span::default()
-    };
-    let total = ROLLUP_KEYS_MAX + 10;
-    let spans = (0..total).map(span).collect::<Vec<_>>();
-    let segment = fixture.spans(0, &Layout::default(), &[batch(&spans)]);
-    let (all, coverage) = read_all(tier(std::slice::from_ref(&segment), &[]), TimeRange::ALL, true);
-    assert!(!coverage.names_complete);
-    assert_eq!(all.len(), ROLLUP_KEYS_MAX + 1);
-    let folded = all.iter().find(|((key, _), _)| key.name.is_empty()).expect("a folded row");
-    assert_eq!(folded.1.0, 10);
-    let request = EdgesRequest { time: TimeRange::ALL, step_ns: None };
-    // A server of one of the folded clients turns up later: the trace is then rolled up as a whole,
-    // and names are no longer short.
-    let mut server = span(total - 1);
-    (server.kind, server.service_name) = (2, "shop".to_owned());
-    (server.parent_span_id, server.span_id) = (Some(server.span_id), SpanId([9; 8]));
-    for (heads, folded, direct) in [(Vec::new(), 10, 0), (vec![batch(&[server])], 0, 1)] {
-        let rows =
-            read_edges(&view(tier(std::slice::from_ref(&segment), &heads)), &request, &context());
-        let rows = rows.expect("reads");
-        let calls = |server: &str| {
-            let of = rows.iter().filter(|row| &*row.edge.server == server);
-            of.map(|row| row.calls).sum::<u64>()
-        };
-        assert_eq!((calls(""), calls("shop"), calls("host-7")), (folded, direct, 1));
-    }
-}
-
-#[test]
-fn damage_is_found_and_the_segment_left_out() {
-    let fixture = Fixture::new();
-    let spans = random_traces(5, 20);
-    let segment = fixture.spans(0, &Layout::default(), &[batch(&spans)]);
-    let path = fixture.folder.path().join("segments").join(segment.meta.index_name());
-    let mut bytes = std::fs::read(&path).expect("reads");
-    let at = segment.open().expect("opens").index.rollup_rows.end as usize - 20;
-    bytes[at] ^= 1;
-    std::fs::write(&path, bytes).expect("writes");
-    let context = context();
-    let request = EdgesRequest { time: TimeRange::ALL, step_ns: None };
-    let rows = read_edges(&view(tier(std::slice::from_ref(&segment), &[])), &request, &context);
-    assert_eq!(rows.expect("goes on"), Vec::new());
-    assert_eq!(context.stats.snapshot().partial, vec![segment.meta.id.to_string()]);
-    assert!(segment.is_corrupt());
-    assert!(segment.verify().is_err());
-    // Rows can be read all the same: they do not lie in the damaged part.
-    let rows = crate::segment::tests::all_rows(throughline_model::Signal::Traces, &[segment]);
-    let count = rows.iter().map(|batch| read_spans(batch).expect("spans").len()).sum::<usize>();
-    assert_eq!(count, spans.len());
 }
 
 #[test]

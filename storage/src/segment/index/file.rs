@@ -1,0 +1,106 @@
+//! The index file of an open segment: its head, and what is behind it piece by piece.
+
+use bytes::Bytes;
+use throughline_model::TraceId;
+
+use super::facts::{self, TraceFacts};
+use super::filter::{Filter, value_hash};
+use super::section::checked;
+use super::traces::{TraceEntry, TraceTable};
+use super::{
+    FACTS, FILTERS, Index, PREFIX_BYTES, ROLLUP_KEYS, ROLLUP_ROWS, TRACE_COUNTS, TRACE_FILTER,
+    TRACE_IDS, TRACE_ORDER, head_bytes,
+};
+use crate::io::{SegmentFile, SegmentStore};
+use crate::segment::SegmentMeta;
+use crate::segment::open::Meter;
+use crate::segment::rollup::section::RollupKeys;
+use crate::{Error, Result};
+
+/// An index file whose head was read.
+#[derive(Debug)]
+pub(crate) struct IndexFile {
+    pub index: Index,
+    file: SegmentFile,
+}
+
+impl IndexFile {
+    /// Opens a file and reads its head.
+    pub(crate) fn read_head(store: &SegmentStore, meta: &SegmentMeta) -> Result<Self> {
+        let name = meta.index_name();
+        let file = store.open_file(&name)?;
+        let prefix = file.read(0..PREFIX_BYTES.min(meta.index_bytes))?;
+        let head_bytes = head_bytes(&prefix)?;
+        if head_bytes > meta.index_bytes {
+            return Err(Error::corrupt(format!("{name} has a head too long")));
+        }
+        let index = Index::read(&file.read(0..head_bytes)?, meta.index_bytes)?;
+        Ok(Self { index, file })
+    }
+
+    /// The table of trace ids.
+    pub(crate) fn traces(&self) -> Result<TraceTable> {
+        TraceTable::read(&self.section(TRACE_IDS)?, &self.section(TRACE_ORDER)?)
+    }
+
+    /// Every trace with its rows and first time.
+    pub(crate) fn trace_entries(&self, traces: &TraceTable) -> Result<Vec<TraceEntry>> {
+        traces.entries(&self.section(TRACE_COUNTS)?)
+    }
+
+    /// The filter of trace ids.
+    pub(crate) fn trace_filter(&self) -> Result<TraceFilter> {
+        Ok(TraceFilter(read_filter(&self.section(TRACE_FILTER)?)?))
+    }
+
+    /// What is known of a trace.
+    pub(crate) fn facts(&self, ordinal: u32) -> Result<TraceFacts> {
+        let place = self.index.piece(FACTS, self.index.facts.block(ordinal)?)?;
+        facts::read(ordinal, &self.file.read(place)?)
+    }
+
+    /// The filter of an attribute column in a row group, if there is one.
+    pub(crate) fn filter(&self, row_group: usize, column: usize) -> Result<Option<Filter>> {
+        let Some(piece) = self.index.filter_place(row_group, column) else { return Ok(None) };
+        let place = self.index.piece(FILTERS, piece)?;
+        read_filter(&self.file.read(place)?).map(Some)
+    }
+
+    /// The keys of the rollup.
+    pub(crate) fn rollup_keys(&self, io: &Meter) -> Result<RollupKeys> {
+        let place = self.index.place(ROLLUP_KEYS);
+        io.before_read(place.end - place.start)?;
+        RollupKeys::read(&self.file.read(place)?)
+    }
+
+    /// A frame of the rollup's rows.
+    pub(crate) fn rollup_frame(&self, frame: std::ops::Range<u64>, io: &Meter) -> Result<Bytes> {
+        let place = self.index.piece(ROLLUP_ROWS, frame)?;
+        io.before_read(place.end - place.start)?;
+        self.file.read(place)
+    }
+
+    fn section(&self, kind: u32) -> Result<Bytes> {
+        self.file.read(self.index.place(kind))
+    }
+}
+
+fn read_filter(piece: &Bytes) -> Result<Filter> {
+    Filter::read(&mut throughline_model::codec::Reader::new(&checked(piece)?))
+}
+
+/// Which traces a segment may hold.
+#[derive(Debug)]
+pub(crate) struct TraceFilter(Filter);
+
+impl TraceFilter {
+    /// False if the segment does not hold the trace.
+    pub(crate) fn may_hold(&self, id: TraceId) -> bool {
+        self.0.may_contain(value_hash(&id.0))
+    }
+
+    /// Bytes of memory.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.0.memory_bytes()
+    }
+}
