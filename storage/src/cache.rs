@@ -36,6 +36,8 @@ pub(crate) enum Part {
     SpanIds(u32),
     /// The runs of a column (by its leaf) of a slab.
     Runs(u32, u32),
+    /// The rows of a row group that meet some conditions, by the hash of these.
+    Found(u32, u128),
     /// What the numbers of the rollup mean.
     RollupKeys,
     /// Exceptions by group.

@@ -2,11 +2,12 @@
 //! are left, and the projection last.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{Int64Type, TimestampNanosecondType, UInt32Type};
-use parquet::arrow::arrow_reader::RowSelection;
+use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
 use throughline_model::predicate::{Op, Predicate, Target};
 use throughline_model::schema::col;
 use throughline_model::time::TimeRange;
@@ -16,6 +17,7 @@ use throughline_model::{Signal, TraceId};
 use super::evaluate::{Condition, Scalar, Verdicts};
 use super::plan::Plan;
 use super::{ScanColumn, ScanStats, prune};
+use crate::cache::Part;
 use crate::segment::layout::{PARENT, PARENT_NONE, REST, TRACE};
 use crate::segment::open::{Meter, Opened, Segment};
 use crate::segment::rows::{Assembler, AttributeArray, Parents, ValueReader};
@@ -23,6 +25,11 @@ use crate::{Error, Result};
 
 /// Rows of a batch that a scan hands out.
 pub(crate) const BATCH_ROWS: usize = 8 * 1024;
+
+/// Selectors of rows that are remembered of a row group.
+const SELECTORS_KEPT_MAX: usize = 128;
+/// What they take in the cache beside.
+const FOUND_BYTES: usize = 256;
 
 /// A row group about to be scanned.
 pub(crate) struct GroupScan<'a> {
@@ -35,7 +42,7 @@ pub(crate) struct GroupScan<'a> {
 }
 
 /// The rows of a row group that are left.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Left {
     selection: Option<RowSelection>,
     rows: usize,
@@ -89,8 +96,28 @@ impl Left {
 
 impl GroupScan<'_> {
     /// The rows that meet all conditions. With `newest` (how many, and the oldest time that counts)
-    /// only as many of the newest among them, ties included.
+    /// only as many of the newest among them, ties included. Few rows are remembered: dashboards, rules
+    /// and people ask the same again, and rows of a segment do not change.
     pub(crate) fn find(&self, newest: Option<(usize, i64)>) -> Result<Left> {
+        let group = self.opened.row_group(self.row_group)?;
+        let time = &self.plan.time;
+        let inside = time.contains(group.min_time_ns) && time.contains(group.max_end_ns);
+        let key = self.plan.key(*time != TimeRange::ALL && !inside).filter(|_| newest.is_none());
+        let part = key.map(|key| Part::Found(self.row_group as u32, key));
+        if let Some(known) = part.and_then(|part| self.segment.kept::<Left>(part)) {
+            ScanStats::add(&self.stats.rows_matched, known.rows as u64);
+            return Ok(Left::clone(&known));
+        }
+        let left = self.look(newest)?;
+        let selectors = left.selection.as_ref().map_or(0, |selection| selection.iter().count());
+        if let Some(part) = part.filter(|_| selectors <= SELECTORS_KEPT_MAX) {
+            let bytes = FOUND_BYTES + selectors * size_of::<RowSelector>();
+            self.segment.keep(part, Arc::new(left.clone()), bytes);
+        }
+        Ok(left)
+    }
+
+    fn look(&self, newest: Option<(usize, i64)>) -> Result<Left> {
         let group = self.opened.row_group(self.row_group)?;
         let mut left = Left { selection: None, rows: group.rows as usize };
         if let Some(traces) = &self.plan.traces {

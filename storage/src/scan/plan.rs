@@ -9,6 +9,7 @@ use throughline_model::schema::col;
 use throughline_model::time::TimeRange;
 use throughline_model::{Signal, TraceId};
 use tokio_util::sync::CancellationToken;
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::evaluate::Condition;
 use super::{ScanColumn, ScanContext, ScanOrder, ScanRequest, ScanStats, prune};
@@ -28,6 +29,8 @@ pub(crate) struct Plan {
     pub limit: Option<usize>,
     /// The traces asked for; the predicate that names them is among `predicates` too.
     pub traces: Option<Vec<TraceId>>,
+    /// Under what the rows that meet the conditions are remembered, if they are.
+    key: Option<u128>,
 }
 
 impl Plan {
@@ -40,12 +43,16 @@ impl Plan {
         }
         let mut predicates = request.predicates;
         predicates.sort_by_key(cost);
+        let traces = prune::traces_asked(&predicates);
+        let is_kept = traces.is_none() && !predicates.is_empty();
+        let key = is_kept.then(|| xxh3_128(format!("{predicates:?}").as_bytes()));
         let conditions = predicates.iter().map(|predicate| Condition::new(&predicate.op));
         Ok(Self {
             signal,
             columns: request.columns,
             conditions: conditions.collect::<Result<_>>()?,
-            traces: prune::traces_asked(&predicates),
+            traces,
+            key,
             predicates,
             time: request.time,
             order: request.order,
@@ -56,6 +63,17 @@ impl Plan {
     /// The column that orders rows and that a range of time looks at.
     pub(crate) fn time_column(&self) -> &'static str {
         if self.signal == Signal::Logs { col::TIME } else { col::START_TIME }
+    }
+
+    /// Under what the rows of a row group that meet the conditions are remembered; `cut` if the range
+    /// of time decides too.
+    pub(crate) fn key(&self, cut: bool) -> Option<u128> {
+        let key = self.key?;
+        if !cut {
+            return Some(key);
+        }
+        let time = [self.time.start_ns, self.time.end_ns].map(i64::to_le_bytes);
+        Some(xxh3_128([key.to_le_bytes().as_slice(), time.as_flattened()].concat().as_slice()))
     }
 
     /// Whether the trace table decides this predicate.

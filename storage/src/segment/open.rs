@@ -106,6 +106,16 @@ impl Segment {
         }
     }
 
+    /// What was kept of the segment before.
+    pub(crate) fn kept<T: Send + Sync + 'static>(&self, part: Part) -> Option<Arc<T>> {
+        self.cache.get(CacheKey { segment: self.meta.id, part })
+    }
+
+    /// Keeps what was made of the segment, of so many bytes.
+    pub(crate) fn keep<T: Send + Sync + 'static>(&self, part: Part, value: Arc<T>, bytes: usize) {
+        self.cache.put(CacheKey { segment: self.meta.id, part }, value, bytes);
+    }
+
     /// What the numbers of the rollup mean.
     pub(crate) fn rollup_keys(&self, io: &Meter) -> Result<Arc<RollupKeys>> {
         let read = || self.index()?.rollup_keys(io);
