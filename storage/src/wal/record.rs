@@ -68,13 +68,15 @@ pub enum Encoding {
     Zstd = 2,
     /// RFC 1950, which HTTP calls deflate.
     Deflate = 3,
+    /// Snappy: a block by itself, or frames.
+    Snappy = 4,
 }
 
 impl Encoding {
     /// The encoding of a stored number, if it is one.
     pub fn from_u8(number: u8) -> Option<Self> {
-        use Encoding::{Deflate, Gzip, Identity, Zstd};
-        [Identity, Gzip, Zstd, Deflate].into_iter().find(|e| *e as u8 == number)
+        use Encoding::{Deflate, Gzip, Identity, Snappy, Zstd};
+        [Identity, Gzip, Zstd, Deflate, Snappy].into_iter().find(|e| *e as u8 == number)
     }
 }
 
