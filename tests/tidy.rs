@@ -54,6 +54,10 @@ const FUZZED: &[&str] = &[
     "ingest/src/otlp/json/",
     "ingest/src/zipkin/decode/",
     "ingest/src/jaeger/decode/",
+    "ingest/src/loki/decode/",
+    "ingest/src/splunk/decode/",
+    "ingest/src/json_parts.rs",
+    "ingest/src/records/",
     "ingest/src/thrift.rs",
     "ingest/src/translate.rs",
     "ingest/src/tests/oracle.rs",
@@ -70,7 +74,13 @@ const FUZZED: &[&str] = &[
 ];
 
 /// What these may name of each other: `fuzz/` has it under the same path.
-const FUZZED_PATHS: &[&str] = &["crate::otlp::decode", "crate::thrift", "crate::translate"];
+const FUZZED_PATHS: &[&str] = &[
+    "crate::json_parts",
+    "crate::otlp::decode",
+    "crate::records",
+    "crate::thrift",
+    "crate::translate",
+];
 
 const SOURCES: &[&str] =
     &["model", "storage", "ingest", "query", "api", "ui", "src", "tests", "benches", "fuzz"];

@@ -1,4 +1,4 @@
-//! Any bytes as what Zipkin's and Jaeger's clients send.
+//! Any bytes as what the clients of Zipkin, Jaeger, Loki and Splunk send.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -10,10 +10,18 @@ pub mod decode;
 pub mod jaeger;
 #[path = "../../ingest/src/otlp/json/mod.rs"]
 pub mod json;
+#[path = "../../ingest/src/json_parts.rs"]
+pub mod json_parts;
+#[path = "../../ingest/src/loki/decode/mod.rs"]
+pub mod loki;
 #[path = "../../ingest/src/tests/oracle.rs"]
 mod oracle;
+#[path = "../../ingest/src/records/mod.rs"]
+pub mod records;
 #[path = "../../ingest/src/tests/rows.rs"]
 mod rows;
+#[path = "../../ingest/src/splunk/decode/mod.rs"]
+pub mod splunk;
 #[path = "../../ingest/src/thrift.rs"]
 pub mod thrift;
 #[path = "../../ingest/src/translate.rs"]
@@ -101,26 +109,36 @@ pub fn check_json(signal: Signal, request: &[u8]) {
     check_protobuf(signal, &wire);
 }
 
-/// Reads a body as Zipkin's or Jaeger's, as the first byte picks: no panic, and what is taken reads back.
+/// Reads a body as Zipkin's, Jaeger's, Loki's or Splunk's, as the first byte picks: no panic, and what is taken
+/// reads back.
 pub fn check_older(input: &[u8]) {
     use jaeger::Encoding::{Protobuf, Thrift};
     use thrift::Protocol::{Binary, Compact};
     use zipkin::Encoding::{V1Json, V1Thrift, V2Json, V2Protobuf};
     let Some((format, body)) = input.split_first() else { return };
     let zipkin = |encoding| zipkin::decode(encoding, body, RECEIVED_AT_NS);
-    let decoded = match format % 7 {
+    let loki = |encoding| loki::decode(encoding, body, RECEIVED_AT_NS);
+    let splunk = |encoding| splunk::decode(encoding, body, RECEIVED_AT_NS);
+    let decoded = match format % 11 {
         0 => zipkin(V2Json),
         1 => zipkin(V2Protobuf),
         2 => zipkin(V1Json),
         3 => zipkin(V1Thrift),
         4 => jaeger::decode(Thrift(Binary), body),
         5 => jaeger::decode(Thrift(Compact), body),
-        _ => jaeger::decode(Protobuf, body),
+        6 => jaeger::decode(Protobuf, body),
+        7 => loki(loki::Encoding::Protobuf),
+        8 => loki(loki::Encoding::Json),
+        9 => splunk(splunk::Encoding::Events),
+        _ => splunk(splunk::Encoding::Raw),
     };
-    if let Ok(Decoded { batch: Batch::Spans(batch), rejected, message }) = decoded {
-        read_spans(&batch).expect("what was decoded reads back");
-        assert_eq!(message.is_empty(), rejected == 0);
+    let Ok(Decoded { batch, rejected, message }) = decoded else { return };
+    match &batch {
+        Batch::Spans(batch) => drop(read_spans(batch).expect("what was decoded reads back")),
+        Batch::Logs(batch) => drop(rows::log_rows(batch)),
+        Batch::Metrics(_) => panic!("none of these formats brings metrics"),
     }
+    assert_eq!(message.is_empty(), rejected == 0);
 }
 
 fn nests_too_deep(prost: &DecodeError) -> bool {

@@ -6,13 +6,22 @@ use throughline_storage::{Format, WalRecord};
 
 use crate::admit::{REPLAY_LIMITS, inflate};
 use crate::thrift::Protocol;
-use crate::{jaeger, otlp, zipkin};
+use crate::{jaeger, loki, otlp, splunk, zipkin};
 
 /// Decodes a logged body, as it was decoded when it was acknowledged: the log's replay.
 pub fn decode(record: &WalRecord) -> Result<Decoded> {
     let inflated = inflate(record.encoding, &record.body, REPLAY_LIMITS, |_| Ok(()))
         .map_err(|err| Error::invalid(err.to_string()))?;
     decode_inflated(record.signal, record.format, &inflated, record.received_at_ns)
+}
+
+/// Whether the same body again is the same request again: not where it says nothing of when its items were.
+pub fn is_telling(format: Format, body: &[u8]) -> bool {
+    match format {
+        Format::SplunkEvents => splunk::says_when(splunk::Encoding::Events, body),
+        Format::SplunkRaw => splunk::says_when(splunk::Encoding::Raw, body),
+        _ => true,
+    }
 }
 
 /// Decodes an inflated body.
@@ -24,6 +33,8 @@ pub fn decode_inflated(
 ) -> Result<Decoded> {
     let zipkin = |encoding| zipkin::decode(encoding, body, received_at_ns);
     let jaeger = |encoding| jaeger::decode(encoding, body);
+    let loki = |encoding| loki::decode(encoding, body, received_at_ns);
+    let splunk = |encoding| splunk::decode(encoding, body, received_at_ns);
     match format {
         Format::OtlpProtobuf => otlp::decode::decode_request(signal, body, received_at_ns),
         Format::OtlpJson => {
@@ -37,5 +48,9 @@ pub fn decode_inflated(
         Format::JaegerThrift => jaeger(jaeger::Encoding::Thrift(Protocol::Binary)),
         Format::JaegerThriftCompact => jaeger(jaeger::Encoding::Thrift(Protocol::Compact)),
         Format::JaegerProtobuf => jaeger(jaeger::Encoding::Protobuf),
+        Format::LokiProtobuf => loki(loki::Encoding::Protobuf),
+        Format::LokiJson => loki(loki::Encoding::Json),
+        Format::SplunkEvents => splunk(splunk::Encoding::Events),
+        Format::SplunkRaw => splunk(splunk::Encoding::Raw),
     }
 }

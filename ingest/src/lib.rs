@@ -8,14 +8,20 @@
 //! - [`otlp`]: the decoder, and OTLP over gRPC and HTTP
 //! - [`zipkin`], [`jaeger`]: what older services send, by docs/translation.md; [`translate`] and
 //!   [`thrift`] are what they share
+//! - [`loki`], [`splunk`]: logs that older senders push, likewise; [`records`] is what they share, and
+//!   [`json_parts`] what readers of JSON do
 //! - [`decode`]: which decoder a body is for
 
 pub mod admit;
 pub mod decode;
 mod error;
 pub mod jaeger;
+pub mod json_parts;
+pub mod loki;
 pub mod otlp;
 mod post;
+pub mod records;
+pub mod splunk;
 pub mod thrift;
 pub mod translate;
 pub mod zipkin;
@@ -26,9 +32,11 @@ pub use error::{Error, ErrorKind, Result};
 pub use jaeger::grpc::sampling_routes as jaeger_sampling_grpc_routes;
 pub use jaeger::http::{sampling_routes as jaeger_sampling_routes, thrift_routes as jaeger_routes};
 pub use jaeger::sampling::Strategies;
+pub use loki::http::routes as loki_routes;
 pub use otlp::grpc::grpc_routes;
 pub use otlp::http::http_routes;
 pub use post::own_port;
+pub use splunk::http::routes as splunk_routes;
 pub use zipkin::http::routes as zipkin_routes;
 
 #[cfg(test)]

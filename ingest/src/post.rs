@@ -1,5 +1,5 @@
-//! A posted body, answered by a status and, where there is something to say, a line of text: what Zipkin's
-//! and Jaeger's receivers over HTTP share.
+//! A posted body, answered by a status and, where there is something to say, a line of text: what the
+//! receivers of older services over HTTP share.
 
 use axum::Router;
 use axum::body::Body;
@@ -7,11 +7,11 @@ use axum::response::Response;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use http::{Method, StatusCode, Uri};
 use throughline_model::Signal;
-use throughline_storage::Format;
+use throughline_storage::{Format, Reply};
 
 use crate::admit::Ingester;
 use crate::otlp::http::{header_text, http_status, take};
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, Result};
 
 /// The media type of a body, in lower case and without parameters; empty if none is said.
 pub fn media_type(headers: &HeaderMap) -> String {
@@ -32,26 +32,38 @@ pub fn unsupported(headers: &HeaderMap, supported: &str) -> Error {
 /// read; if nothing could be kept, the body is refused.
 pub async fn spans(
     ingester: Ingester,
-    format: crate::Result<Format>,
+    format: Result<Format>,
     request: http::Request<Body>,
 ) -> Response {
-    let signal = Signal::Traces;
     let taken = match format {
-        Ok(format) => take(&ingester, signal, format, request).await,
+        Ok(format) => take(&ingester, Signal::Traces, format, request).await,
         Err(err) => Err(err),
     };
-    match taken {
+    match counted(&ingester, Signal::Traces, taken) {
         Ok(reply) if reply.rejected == 0 => text(StatusCode::ACCEPTED, String::new()),
         Ok(reply) => {
             let told = format!("{} spans refused: {}", reply.rejected, reply.message);
             text(StatusCode::ACCEPTED, told)
         }
-        Err(err) => {
-            ingester.stats().refused(signal, err.kind());
-            tracing::debug!(%signal, kind = err.kind().name(), %err, "spans refused");
-            refusal(&err)
-        }
+        Err(err) => refusal(&err),
     }
+}
+
+/// Takes log records in.
+pub async fn logs(
+    ingester: &Ingester,
+    format: Format,
+    request: http::Request<Body>,
+) -> Result<Reply> {
+    counted(ingester, Signal::Logs, take(ingester, Signal::Logs, format, request).await)
+}
+
+/// Counts and logs a refusal, on its way to the answer.
+pub fn counted(ingester: &Ingester, signal: Signal, taken: Result<Reply>) -> Result<Reply> {
+    taken.inspect_err(|err| {
+        ingester.stats().refused(signal, err.kind());
+        tracing::debug!(%signal, kind = err.kind().name(), %err, "a body refused");
+    })
 }
 
 /// A refusal: its status, its message as text, and when to come back.
@@ -72,7 +84,8 @@ async fn nothing_here(method: Method, uri: Uri) -> Response {
     text(StatusCode::NOT_FOUND, format!("there is nothing at {method} '{}'", uri.path()))
 }
 
-fn text(status: StatusCode, text: String) -> Response {
+/// An answer of text.
+pub fn text(status: StatusCode, text: String) -> Response {
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
     let headers = response.headers_mut();

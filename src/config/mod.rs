@@ -120,6 +120,8 @@ impl Settings {
             ("jaeger.thrift_address", self.jaeger_thrift_address),
             ("jaeger.grpc_address", self.jaeger_grpc_address),
             ("jaeger.sampling_address", self.jaeger_sampling_address),
+            ("loki.address", self.loki_address),
+            ("splunk.address", self.splunk_address),
         ];
         for (key, address) in addresses {
             let Some(address) = address else { continue };

@@ -102,6 +102,13 @@ settings! {
     /// Share of their traces that services are told to sample where the file says nothing of them.
     "jaeger.sampling_probability" jaeger_sampling_probability: Share = "100%";
 
+    /// Loki's push: `POST /loki/api/v1/push` and `/api/prom/push`, usually on `127.0.0.1:3100`. Without it
+    /// they are on the port of the UI alone.
+    "loki.address" loki_address: Option<SocketAddr> = "";
+    /// Splunk's HTTP Event Collector: `/services/collector` and below, usually on `127.0.0.1:8088`. Without
+    /// it they are on the port of the UI alone.
+    "splunk.address" splunk_address: Option<SocketAddr> = "";
+
     /// Bytes a second, inflated, that a tenant may send over time; 0 for no limit. Beyond it 429,
     /// RESOURCE_EXHAUSTED, and when to come back. Repeated requests cost nothing.
     "ingest.tenant_bytes_per_second" ingest_tenant_bytes_per_second: ByteSize = "0";
@@ -113,7 +120,7 @@ settings! {
     "tls.certificate_file" tls_certificate_file: Option<PathBuf> = "";
     /// PEM file with the private key.
     "tls.key_file" tls_key_file: Option<PathBuf> = "";
-    /// Tokens of which every request must carry one, as `Authorization: Bearer …`, or as the
+    /// Tokens of which every request must carry one, as `Authorization: Bearer …` (or `Splunk …`), or as the
     /// password of HTTP basic authentication, which browsers ask for by themselves.
     "auth.tokens" auth_tokens: Vec<String> = "";
 

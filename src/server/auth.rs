@@ -11,7 +11,13 @@ use axum::http::{Method, Request};
 use base64::Engine as _;
 use subtle::{Choice, ConstantTimeEq as _};
 
-const OPEN_PATHS: [&str; 3] = ["/-/healthy", "/-/ready", "/grpc.health.v1.Health/Check"];
+const OPEN_PATHS: [&str; 5] = [
+    "/-/healthy",
+    "/-/ready",
+    "/grpc.health.v1.Health/Check",
+    "/services/collector/health",
+    "/services/collector/health/1.0",
+];
 
 /// The accepted tokens; none means that everybody may enter.
 #[derive(Clone, Debug)]
@@ -47,11 +53,11 @@ impl Tokens {
     }
 }
 
-// The token of an Authorization header: `Bearer <token>`, or the password of `Basic`.
+// The token of an Authorization header: `Bearer <token>`, Splunk's `Splunk <token>`, or the password of `Basic`.
 fn token_of(header: &str) -> Option<String> {
     let (scheme, rest) = header.split_once(' ')?;
     let rest = rest.trim();
-    if scheme.eq_ignore_ascii_case("bearer") {
+    if scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("splunk") {
         return Some(rest.to_owned());
     }
     if scheme.eq_ignore_ascii_case("basic") {
@@ -80,6 +86,8 @@ mod tests {
         for (authorization, admitted) in [
             ("Bearer first", true),
             ("bearer second", true),
+            ("Splunk first", true),
+            ("Splunk third", false),
             ("Basic YW55b25lOnNlY29uZA==", true), // anyone:second
             ("Bearer third", false),
             ("Bearer ", false),
@@ -92,6 +100,8 @@ mod tests {
             assert_eq!(admits, admitted, "{authorization}");
         }
         assert!(tokens.admit(&request("/-/ready", "")));
+        assert!(tokens.admit(&request("/services/collector/health", "")));
+        assert!(!tokens.admit(&request("/services/collector", "")));
         assert!(!tokens.admit(&request("/v1/traces", "")));
         assert!(Tokens::new(&[]).admit(&request("/v1/traces", "")));
     }

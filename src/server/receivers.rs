@@ -21,6 +21,8 @@ enum Kind {
     JaegerThrift,
     JaegerGrpc,
     JaegerSampling,
+    Loki,
+    Splunk,
 }
 
 /// The ports that the configuration adds, and the sampling strategies.
@@ -43,6 +45,8 @@ impl Receivers {
             ("jaeger_thrift", Kind::JaegerThrift, settings.jaeger_thrift_address),
             ("jaeger_grpc", Kind::JaegerGrpc, settings.jaeger_grpc_address),
             ("jaeger_sampling", Kind::JaegerSampling, settings.jaeger_sampling_address),
+            ("loki", Kind::Loki, settings.loki_address),
+            ("splunk", Kind::Splunk, settings.splunk_address),
         ];
         let mut ports = Vec::new();
         for (name, kind, address) in wanted {
@@ -74,6 +78,8 @@ impl Receivers {
                 Kind::JaegerSampling => {
                     ingest::own_port(self.sampling(&["/sampling", "/api/sampling"]))
                 }
+                Kind::Loki => ingest::own_port(ingest::loki_routes(ingester.clone())),
+                Kind::Splunk => ingest::own_port(ingest::splunk_routes(ingester.clone())),
             });
         }
     }
@@ -82,6 +88,8 @@ impl Receivers {
     pub fn beside_the_api(&self, ingester: &Ingester) -> Router {
         ingest::zipkin_routes(ingester.clone(), &["", "/zipkin"])
             .merge(ingest::jaeger_routes(ingester.clone(), &["/jaeger"]))
+            .merge(ingest::loki_routes(ingester.clone()))
+            .merge(ingest::splunk_routes(ingester.clone()))
             .merge(self.sampling(&["/api/sampling", "/jaeger/sampling", "/jaeger/api/sampling"]))
     }
 

@@ -5,6 +5,7 @@
 //! gRPC          200, trailers-only: grpc-status, grpc-message, grpc-status-details-bin
 //! OTLP/HTTP     4xx/5xx with google.rpc.Status as protobuf or JSON, like the request
 //! API and UI    4xx/5xx with application/problem+json (RFC 9457)
+//! Splunk        4xx/5xx with {"text": …, "code": …}
 //! ```
 
 use axum::body::Body;
@@ -25,15 +26,18 @@ pub enum Protocol {
     OtlpHttp,
     /// Native API and UI.
     Api,
+    /// Splunk's HTTP Event Collector, on the API's port or its own.
+    Splunk,
 }
 
 impl Protocol {
     /// The protocol of a request that came in on a port of protocol `self`: the API's port also
-    /// carries OTLP/HTTP below `/otlp`, and Tempo's gRPC service.
+    /// carries OTLP/HTTP below `/otlp`, Splunk's collector, and Tempo's gRPC service.
     pub fn of_request(self, path: &str) -> Protocol {
         match self {
             Protocol::Api if path.starts_with("/otlp/") => Protocol::OtlpHttp,
             Protocol::Api if path.starts_with("/tempopb.") => Protocol::Grpc,
+            Protocol::Api if path.starts_with("/services/collector") => Protocol::Splunk,
             own => own,
         }
     }
@@ -107,6 +111,7 @@ impl Asked {
             Protocol::Grpc => grpc(reason),
             Protocol::OtlpHttp => otlp_http(reason, self.json),
             Protocol::Api => api(reason, self.page),
+            Protocol::Splunk => splunk(reason),
         }
     }
 }
@@ -149,6 +154,16 @@ fn api(reason: &Reason, page: bool) -> Response<Body> {
         "application/problem+json",
         challenge,
     )
+}
+
+fn splunk(reason: &Reason) -> Response<Body> {
+    let (code, text) = match reason {
+        Reason::Unauthenticated => (3, "Invalid authorization"),
+        Reason::NotReady(_) => (9, "Server is busy"),
+        Reason::Internal => (8, "Internal server error"),
+    };
+    let body = serde_json::json!({ "text": text, "code": code, "detail": reason.message() });
+    with_http_headers(reason, body.to_string().into_bytes(), "application/json", "Splunk")
 }
 
 fn with_http_headers(
@@ -258,6 +273,9 @@ mod tests {
         assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
         assert_eq!(refused.headers()[WWW_AUTHENTICATE], "Bearer");
         assert_eq!(refused.headers()[CONTENT_TYPE], "application/problem+json");
+        let splunk = asked(Protocol::Api, "/services/collector/event", "").refuse(&not_ready);
+        assert_eq!(splunk.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(splunk.headers()[RETRY_AFTER], "2");
     }
 
     #[test]

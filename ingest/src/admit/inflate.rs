@@ -14,6 +14,10 @@ const STEP_BYTES: usize = 64 << 10;
 const RATIO_FREE_BYTES: usize = 1 << 20;
 /// log2 of the largest zstd window (RFC 8878 asks decoders for 8 MiB).
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
+/// What snappy's framing format begins with, and no block can.
+const SNAPPY_FRAMES: &[u8] = b"\xff\x06\x00\x00sNaPpY";
+/// More than what a byte of a snappy block can stand for: a copy of 64 bytes takes three.
+const SNAPPY_RATIO_MAX: usize = 22;
 
 /// How far a body may inflate.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +58,42 @@ pub fn inflate(
             decoder.window_log_max(ZSTD_WINDOW_LOG_MAX).map_err(malformed)?;
             read(decoder, "zstd", body.len(), limits, grow)
         }
+        Encoding::Snappy if source.starts_with(SNAPPY_FRAMES) => {
+            read(snap::read::FrameDecoder::new(source), "snappy", body.len(), limits, grow)
+        }
+        Encoding::Snappy if body.is_empty() => Ok(body.clone()), // frames of nothing
+        Encoding::Snappy => snappy_block(source, limits, grow),
     }
+}
+
+/// A block says how long it will be, and is inflated at once: what it says is checked before.
+fn snappy_block(
+    body: &[u8],
+    limits: InflateLimits,
+    mut grow: impl FnMut(usize) -> Result<()>,
+) -> Result<Bytes> {
+    let malformed = |err| Error::malformed(format!("malformed snappy body: {err}"));
+    let len = snap::raw::decompress_len(body).map_err(malformed)?;
+    if len > limits.bytes_max {
+        return Err(too_large(len, limits.bytes_max));
+    }
+    if len / SNAPPY_RATIO_MAX > body.len() {
+        return Err(Error::malformed(format!(
+            "malformed snappy body: {} bytes cannot hold {len}",
+            body.len()
+        )));
+    }
+    if len > RATIO_FREE_BYTES && len / body.len().max(1) >= limits.ratio_max {
+        return Err(past_ratio("snappy", body.len(), limits.ratio_max));
+    }
+    grow(len)?;
+    snap::raw::Decoder::new().decompress_vec(body).map(Bytes::from).map_err(malformed)
+}
+
+fn past_ratio(name: &str, body_len: usize, ratio_max: usize) -> Error {
+    Error::too_large(format!(
+        "a {name} body of {body_len} bytes inflates to more than {ratio_max} times that"
+    ))
 }
 
 fn has_zlib_header(body: &[u8]) -> bool {
@@ -90,10 +129,7 @@ fn read(
         }
         let ratio_exceeded = inflated.len() / body_len.max(1) >= limits.ratio_max;
         if inflated.len() > RATIO_FREE_BYTES && ratio_exceeded {
-            return Err(Error::too_large(format!(
-                "a {name} body of {body_len} bytes inflates to more than {} times that",
-                limits.ratio_max
-            )));
+            return Err(past_ratio(name, body_len, limits.ratio_max));
         }
     }
 }
@@ -131,6 +167,14 @@ mod tests {
                 let mut writer = ZlibEncoder::new(Vec::new(), level);
                 writer.write_all(body).and_then(|()| writer.finish())
             }
+            Encoding::Snappy if raw => {
+                Ok(snap::raw::Encoder::new().compress_vec(body).expect("in memory"))
+            }
+            Encoding::Snappy => {
+                let mut writer = snap::write::FrameEncoder::new(Vec::new());
+                writer.write_all(body).expect("in memory");
+                writer.into_inner().map_err(|err| err.into_error())
+            }
         }
         .expect("in memory")
         .into()
@@ -140,12 +184,14 @@ mod tests {
         (0..len).map(|i| (i * i / 7 % 251) as u8).collect()
     }
 
-    const ENCODINGS: [(Encoding, bool); 5] = [
+    const ENCODINGS: [(Encoding, bool); 7] = [
         (Encoding::Identity, false),
         (Encoding::Gzip, false),
         (Encoding::Zstd, false),
         (Encoding::Deflate, false),
         (Encoding::Deflate, true),
+        (Encoding::Snappy, false),
+        (Encoding::Snappy, true),
     ];
 
     #[test]
@@ -186,6 +232,13 @@ mod tests {
                     .expect_err("garbage");
             assert_eq!(err.kind(), ErrorKind::Malformed, "{encoding:?}");
         }
+    }
+
+    #[test]
+    fn a_snappy_block_cannot_claim_what_it_does_not_hold() {
+        let claims = Bytes::from_static(b"\x80\x80\x80\x01\x00a");
+        let err = inflate(Encoding::Snappy, &claims, LIMITS, |_| Ok(())).expect_err("a lie");
+        assert_eq!(err.to_string(), "malformed snappy body: 6 bytes cannot hold 2097152");
     }
 
     #[test]

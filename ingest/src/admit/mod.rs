@@ -27,7 +27,7 @@ pub use permit::{Permit, Room};
 pub use quota::Quota;
 pub use stats::{Acknowledged, DURATION_BOUNDS_MS, IngestStats, SignalCounts};
 
-use crate::decode::decode_inflated;
+use crate::decode::{decode_inflated, is_telling};
 use crate::otlp;
 use crate::{Error, ErrorKind, Result};
 
@@ -194,7 +194,11 @@ impl Ingester {
         if inflated.is_empty() {
             return Ok((Reply::default(), acknowledged));
         }
-        let body_hash = shared.store.body_hash(signal, &shared.tenant, &inflated);
+        let (received_at_ns, inflated_bytes) = (shared.clock.now_ns(), inflated.len());
+        let mut body_hash = shared.store.body_hash(signal, &shared.tenant, &inflated);
+        if !is_telling(format, &inflated) {
+            body_hash ^= u128::from(received_at_ns as u64);
+        }
         let ticket = match shared.store.claim(signal, &shared.tenant, body_hash).await? {
             Claim::Known(reply) => {
                 acknowledged.repeated = true;
@@ -202,7 +206,6 @@ impl Ingester {
             }
             Claim::New(ticket) => ticket,
         };
-        let (received_at_ns, inflated_bytes) = (shared.clock.now_ns(), inflated.len());
         shared.quota.pay(&shared.tenant, inflated_bytes, received_at_ns)?;
         let decoded = self
             .off_workers(inflated.len(), move || {

@@ -90,14 +90,30 @@ pub(crate) async fn take(
     format: Format,
     request: http::Request<Body>,
 ) -> Result<Reply> {
+    let encoding = encoding(request.headers())?;
+    take_behind(ingester, signal, format, encoding, &[], request).await
+}
+
+/// The same for a body in a known encoding, behind a `preface` that is encoded likewise.
+pub(crate) async fn take_behind(
+    ingester: &Ingester,
+    signal: Signal,
+    format: Format,
+    encoding: Encoding,
+    preface: &[u8],
+    request: http::Request<Body>,
+) -> Result<Reply> {
     let (head, body) = request.into_parts();
-    let encoding = encoding(&head.headers)?;
     let announced =
         head.headers.get(CONTENT_LENGTH).and_then(|len| len.to_str().ok()?.parse::<usize>().ok());
     let mut reader = BodyReader::new(body, ingester.limits());
     let read = async {
         let mut permit = ingester.admit(announced, encoding).await?;
-        let body = reader.read_all(&mut permit, ingester.limits().body_bytes_max).await?;
+        let mut body = reader.read_all(&mut permit, ingester.limits().body_bytes_max).await?;
+        if !preface.is_empty() && !body.is_empty() {
+            permit.grow_to(preface.len() + body.len())?;
+            body = [preface, &body].concat().into();
+        }
         Ok::<_, Error>((permit, body))
     };
     match read.await {
@@ -126,7 +142,8 @@ fn format(headers: &HeaderMap) -> Option<Format> {
     }
 }
 
-fn encoding(headers: &HeaderMap) -> Result<Encoding> {
+/// The body's compression.
+pub(crate) fn encoding(headers: &HeaderMap) -> Result<Encoding> {
     let text = header_text(headers, &CONTENT_ENCODING);
     match text.trim().to_ascii_lowercase().as_str() {
         "" | "identity" => Ok(Encoding::Identity),

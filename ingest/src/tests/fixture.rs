@@ -185,6 +185,7 @@ pub fn compress(encoding: Encoding, body: &[u8]) -> Bytes {
             let mut writer = ZlibEncoder::new(Vec::new(), Compression::default());
             writer.write_all(body).and_then(|()| writer.finish())
         }
+        Encoding::Snappy => Ok(snap::raw::Encoder::new().compress_vec(body).expect("in memory")),
     }
     .expect("in memory")
     .into()

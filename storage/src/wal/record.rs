@@ -29,11 +29,19 @@ pub enum Format {
     JaegerThriftCompact = 8,
     /// Jaeger's `PostSpansRequest` in protobuf.
     JaegerProtobuf = 9,
+    /// Loki's `PushRequest` in protobuf.
+    LokiProtobuf = 10,
+    /// Loki's streams in JSON.
+    LokiJson = 11,
+    /// Splunk HEC's events: JSON objects one after the other.
+    SplunkEvents = 12,
+    /// Splunk HEC's raw lines, below a line with the parameters of their request.
+    SplunkRaw = 13,
 }
 
 impl Format {
     /// All formats, in the order of their numbers.
-    pub const ALL: [Format; 9] = [
+    pub const ALL: [Format; 13] = [
         Format::OtlpProtobuf,
         Format::OtlpJson,
         Format::ZipkinJson,
@@ -43,6 +51,10 @@ impl Format {
         Format::JaegerThrift,
         Format::JaegerThriftCompact,
         Format::JaegerProtobuf,
+        Format::LokiProtobuf,
+        Format::LokiJson,
+        Format::SplunkEvents,
+        Format::SplunkRaw,
     ];
 
     /// The format of a stored number, if it is one.
@@ -68,13 +80,15 @@ pub enum Encoding {
     Zstd = 2,
     /// RFC 1950, which HTTP calls deflate.
     Deflate = 3,
+    /// Snappy: a block by itself, or frames.
+    Snappy = 4,
 }
 
 impl Encoding {
     /// The encoding of a stored number, if it is one.
     pub fn from_u8(number: u8) -> Option<Self> {
-        use Encoding::{Deflate, Gzip, Identity, Zstd};
-        [Identity, Gzip, Zstd, Deflate].into_iter().find(|e| *e as u8 == number)
+        use Encoding::{Deflate, Gzip, Identity, Snappy, Zstd};
+        [Identity, Gzip, Zstd, Deflate, Snappy].into_iter().find(|e| *e as u8 == number)
     }
 }
 

@@ -3,6 +3,8 @@
 mod cases;
 mod fixtures;
 mod http;
+mod logs;
+mod logs_http;
 mod property;
 mod thrift;
 mod wire;

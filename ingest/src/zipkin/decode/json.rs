@@ -1,17 +1,17 @@
-//! What both of Zipkin's JSON formats share: the list of spans, scalars, endpoints.
+//! What both of Zipkin's JSON formats share: the list of spans, tags, endpoints.
 //!
 //! The list is read as a stream. The text of a span is checked with it and then read by itself, so that a
 //! span of the wrong shape is refused alone. `null` is the same as absent. Unknown fields are stepped over
 //! without recursion, and what is known nests four deep.
 
-use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use throughline_model::{Error, Result};
 
 use super::span::{self, Endpoint, Read};
+pub use crate::json_parts::{Loose, Text, field, ignore, refused};
 use crate::translate::{Tag, TagValue};
 
 /// Hands the text of each span of a list to `each`; one span may stand without a list.
@@ -54,91 +54,6 @@ impl<'de, F: FnMut(&'de str) -> Result<()>> Visitor<'de> for List<'_, F> {
 /// Reads a span out of its text.
 pub fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Read<T> {
     serde_json::from_str(text).map_err(|err| err.to_string())
-}
-
-/// The value of a field, its name in the error.
-pub fn field<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
-    map: &mut A,
-    name: &str,
-) -> std::result::Result<Option<T>, A::Error> {
-    map.next_value::<Option<T>>().map_err(|err| A::Error::custom(format_args!("{name}: {err}")))
-}
-
-/// Steps over the value of a field that nobody knows.
-pub fn ignore<'de, A: MapAccess<'de>>(map: &mut A) -> std::result::Result<(), A::Error> {
-    map.next_value::<IgnoredAny>().map(|_| ())
-}
-
-/// Makes a refusal an error of the reader.
-pub fn refused<T, E: serde::de::Error>(read: Read<T>) -> std::result::Result<T, E> {
-    read.map_err(E::custom)
-}
-
-/// Text, borrowed where nothing is escaped in it.
-#[derive(Default)]
-pub struct Text<'a>(pub Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for Text<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        deserializer.deserialize_str(TextVisitor { loose: false }).map(Text)
-    }
-}
-
-/// Text, or a number or boolean as the text it is.
-pub struct Loose<'a>(pub Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for Loose<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        deserializer.deserialize_any(TextVisitor { loose: true }).map(Loose)
-    }
-}
-
-struct TextVisitor {
-    loose: bool,
-}
-
-impl TextVisitor {
-    fn number<'de, E: serde::de::Error>(
-        self,
-        number: impl fmt::Display,
-    ) -> std::result::Result<Cow<'de, str>, E> {
-        if self.loose {
-            return Ok(Cow::Owned(number.to_string()));
-        }
-        Err(E::custom(format_args!("text expected, got {number}")))
-    }
-}
-
-impl<'de> Visitor<'de> for TextVisitor {
-    type Value = Cow<'de, str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("text")
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> std::result::Result<Self::Value, E> {
-        Ok(Cow::Borrowed(text))
-    }
-
-    fn visit_str<E>(self, text: &str) -> std::result::Result<Self::Value, E> {
-        Ok(Cow::Owned(text.to_owned()))
-    }
-
-    fn visit_bool<E: serde::de::Error>(self, flag: bool) -> std::result::Result<Self::Value, E> {
-        self.number(flag)
-    }
-
-    fn visit_i64<E: serde::de::Error>(self, number: i64) -> std::result::Result<Self::Value, E> {
-        self.number(number)
-    }
-
-    fn visit_u64<E: serde::de::Error>(self, number: u64) -> std::result::Result<Self::Value, E> {
-        self.number(number)
-    }
-
-    fn visit_f64<E: serde::de::Error>(self, number: f64) -> std::result::Result<Self::Value, E> {
-        self.number(number)
-    }
 }
 
 /// A whole number, with or without a fraction of zero.
