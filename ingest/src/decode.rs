@@ -6,7 +6,7 @@ use throughline_storage::{Format, WalRecord};
 
 use crate::admit::{REPLAY_LIMITS, inflate};
 use crate::thrift::Protocol;
-use crate::{jaeger, otlp, zipkin};
+use crate::{elasticsearch, jaeger, otlp, syslog, zipkin};
 
 /// Decodes a logged body, as it was decoded when it was acknowledged: the log's replay.
 pub fn decode(record: &WalRecord) -> Result<Decoded> {
@@ -24,6 +24,7 @@ pub fn decode_inflated(
 ) -> Result<Decoded> {
     let zipkin = |encoding| zipkin::decode(encoding, body, received_at_ns);
     let jaeger = |encoding| jaeger::decode(encoding, body);
+    let elasticsearch = |shape| elasticsearch::decode(shape, body, received_at_ns);
     match format {
         Format::OtlpProtobuf => otlp::decode::decode_request(signal, body, received_at_ns),
         Format::OtlpJson => {
@@ -37,5 +38,9 @@ pub fn decode_inflated(
         Format::JaegerThrift => jaeger(jaeger::Encoding::Thrift(Protocol::Binary)),
         Format::JaegerThriftCompact => jaeger(jaeger::Encoding::Thrift(Protocol::Compact)),
         Format::JaegerProtobuf => jaeger(jaeger::Encoding::Protobuf),
+        Format::ElasticsearchBulk => elasticsearch(elasticsearch::Shape::Bulk),
+        Format::ElasticsearchBulkOf => elasticsearch(elasticsearch::Shape::BulkOf),
+        Format::ElasticsearchDocument => elasticsearch(elasticsearch::Shape::Document),
+        Format::Syslog => syslog::decode(body),
     }
 }

@@ -8,20 +8,27 @@
 //! - [`otlp`]: the decoder, and OTLP over gRPC and HTTP
 //! - [`zipkin`], [`jaeger`]: what older services send, by docs/translation.md; [`translate`] and
 //!   [`thrift`] are what they share
+//! - [`elasticsearch`], [`syslog`]: what older shippers of logs send; [`log_rows`] and [`times`] are what
+//!   they share
 //! - [`decode`]: which decoder a body is for
 
 pub mod admit;
 pub mod decode;
+pub mod elasticsearch;
 mod error;
 pub mod jaeger;
+pub mod log_rows;
 pub mod otlp;
 mod post;
+pub mod syslog;
 pub mod thrift;
+pub mod times;
 pub mod translate;
 pub mod zipkin;
 
 pub use admit::{IngestLimits, IngestStats, Ingester};
 pub use decode::decode;
+pub use elasticsearch::http::routes as elasticsearch_routes;
 pub use error::{Error, ErrorKind, Result};
 pub use jaeger::grpc::sampling_routes as jaeger_sampling_grpc_routes;
 pub use jaeger::http::{sampling_routes as jaeger_sampling_routes, thrift_routes as jaeger_routes};

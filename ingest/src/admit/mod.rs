@@ -153,6 +153,11 @@ impl Ingester {
         self.shared.health.set(serving).await;
     }
 
+    /// The time of the clock that dates what arrives.
+    pub(crate) fn now_ns(&self) -> i64 {
+        self.shared.clock.now_ns()
+    }
+
     /// Takes room for a body before it is read: `body_len` as announced, if it was.
     pub async fn admit(&self, body_len: Option<usize>, encoding: Encoding) -> Result<Permit> {
         if !self.shared.serving.load(Ordering::Acquire) {

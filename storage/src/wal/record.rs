@@ -29,11 +29,19 @@ pub enum Format {
     JaegerThriftCompact = 8,
     /// Jaeger's `PostSpansRequest` in protobuf.
     JaegerProtobuf = 9,
+    /// Elasticsearch's `_bulk`: lines of actions and documents.
+    ElasticsearchBulk = 20,
+    /// The same after a line with the index that the path named.
+    ElasticsearchBulkOf = 21,
+    /// One document for Elasticsearch, after the line of its action.
+    ElasticsearchDocument = 22,
+    /// A batch of syslog messages, framed by the receiver.
+    Syslog = 23,
 }
 
 impl Format {
     /// All formats, in the order of their numbers.
-    pub const ALL: [Format; 9] = [
+    pub const ALL: [Format; 13] = [
         Format::OtlpProtobuf,
         Format::OtlpJson,
         Format::ZipkinJson,
@@ -43,6 +51,10 @@ impl Format {
         Format::JaegerThrift,
         Format::JaegerThriftCompact,
         Format::JaegerProtobuf,
+        Format::ElasticsearchBulk,
+        Format::ElasticsearchBulkOf,
+        Format::ElasticsearchDocument,
+        Format::Syslog,
     ];
 
     /// The format of a stored number, if it is one.
@@ -52,7 +64,10 @@ impl Format {
 
     /// Whether its protocol can tell the sender of an accepted request that some items were refused.
     pub fn tells_refused_items(self) -> bool {
-        matches!(self, Format::OtlpProtobuf | Format::OtlpJson)
+        use Format::{ElasticsearchBulk, ElasticsearchBulkOf, ElasticsearchDocument};
+        let elasticsearch =
+            matches!(self, ElasticsearchBulk | ElasticsearchBulkOf | ElasticsearchDocument);
+        elasticsearch || matches!(self, Format::OtlpProtobuf | Format::OtlpJson)
     }
 }
 
