@@ -22,6 +22,9 @@ use crate::admit::{Accepted, Ingester, Request};
 use crate::otlp::http::{Received, http_status, read};
 use crate::{Error, Result};
 
+/// Bytes that the name of an index may have, as in Elasticsearch: every document of a bulk may repeat it.
+const INDEX_BYTES_MAX: usize = 255;
+
 /// The API, below each of `prefixes`.
 pub fn routes(ingester: Ingester, prefixes: &[&str]) -> Router {
     let below = |State(ingester): State<Ingester>, Path(path), request: http::Request<Body>| {
@@ -96,7 +99,7 @@ async fn bulk(ingester: &Ingester, index: &str, request: http::Request<Body>) ->
         Some(_) => Format::ElasticsearchBulkOf,
     };
     let taken = async {
-        let accepted = take(ingester, format, header, request).await?;
+        let accepted = take(ingester, format, index, header, request).await?;
         let (len, took) = (accepted.inflated.len(), began.elapsed());
         ingester.off_workers(len, move || answer::bulk(format, &accepted, took)).await?
     };
@@ -119,7 +122,7 @@ async fn document(
     }
     let header = format!("{}\n", json!({ verb: target }));
     let format = Format::ElasticsearchDocument;
-    match take(ingester, format, Some(header), request).await {
+    match take(ingester, format, index, Some(header), request).await {
         Ok(accepted) => match answer::document(&accepted) {
             Ok((status, json)) => respond(status, json.into()),
             Err(err) => refused(ingester, &err),
@@ -132,10 +135,16 @@ async fn document(
 async fn take(
     ingester: &Ingester,
     format: Format,
+    index: &str,
     header: Option<String>,
     request: http::Request<Body>,
 ) -> Result<Accepted> {
     let Received { encoding, body, mut permit } = read(ingester, request).await?;
+    if index.len() > INDEX_BYTES_MAX {
+        let len = index.len();
+        let message = format!("the index has {len} bytes, the limit is {INDEX_BYTES_MAX}");
+        return Err(Error::malformed(message));
+    }
     if body.is_empty() {
         return Err(Error::malformed("request body is required"));
     }

@@ -6,11 +6,11 @@ use std::borrow::Cow;
 use serde_json::Value as Json;
 use throughline_model::batch::Decoded;
 use throughline_model::log_record::{LogFields, TimeSource};
-use throughline_model::value::put_string;
+use throughline_model::value::{put_int, put_string};
 use throughline_model::{Result, SpanId, TraceId, attrs};
 
 use super::actions::Item;
-use super::document::{self, Entry};
+use super::document::{self, DOCUMENT_BYTES_MAX, Entry};
 use crate::log_rows::{LogRows, severity_number};
 use crate::times;
 
@@ -24,6 +24,8 @@ const TIME: &str = "@timestamp";
 /// The attributes that say where a document was meant to go.
 const INDEX: &str = "elasticsearch.index";
 const ID: &str = "elasticsearch.id";
+/// Its size, where it was too large to be taken apart.
+const WHOLE_BYTES: &str = "elasticsearch.whole_bytes";
 
 /// Fields of a resource that OpenTelemetry names otherwise.
 const RENAMED: &[(&str, &str)] = &[
@@ -120,6 +122,10 @@ impl Columns {
         let span_id = text_at(places.span_id).and_then(span_id);
         let time_ns = places.time.and_then(|at| entries.get(at)).and_then(|(_, value)| time(value));
         self.attributes(item, entries, &places)?;
+        if text.len() > DOCUMENT_BYTES_MAX {
+            let attributes = &mut self.rows.builder.attributes;
+            attributes.push(WHOLE_BYTES, |out| put_int(out, text.len() as i64))?;
+        }
         let fields = LogFields {
             time_ns: time_ns.unwrap_or(self.received_at_ns),
             time_source: if time_ns.is_some() { TimeSource::Event } else { TimeSource::Received },

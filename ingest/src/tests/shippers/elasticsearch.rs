@@ -4,18 +4,20 @@ use axum::body::Body;
 use http::header::{CONTENT_ENCODING, RETRY_AFTER};
 use http::{Method, StatusCode};
 use http_body_util::BodyExt;
-use serde_json::{Value, json};
-use throughline_model::Signal;
-use throughline_storage::Encoding;
+use serde_json::{Value as Json, json};
+use throughline_model::{Signal, Value};
+use throughline_storage::{Encoding, Format};
 use tower::ServiceExt;
 
-use crate::tests::fixture::{Fixture, compress, limits};
+use super::records;
+use crate::decode::decode_inflated;
+use crate::tests::fixture::{Fixture, NOW_NS, compress, limits};
 use crate::{IngestLimits, Ingester, elasticsearch_routes};
 
 struct Answer {
     status: StatusCode,
     retry_after: Option<String>,
-    json: Value,
+    json: Json,
 }
 
 async fn ask(
@@ -60,7 +62,7 @@ async fn shippers_are_greeted() {
         assert_eq!(answer.json["version"]["number"], "8.17.0", "{path}");
         assert_eq!(answer.json["tagline"], "You Know, for Search", "{path}");
         let answer = ask(ingester, head.clone(), path, "", "").await;
-        assert_eq!((answer.status, answer.json), (StatusCode::OK, Value::Null), "{path}");
+        assert_eq!((answer.status, answer.json), (StatusCode::OK, Json::Null), "{path}");
     }
     let answer = ask(ingester, get.clone(), "/_license", "", "").await;
     assert_eq!(answer.json["license"]["status"], "active");
@@ -145,7 +147,9 @@ async fn bodies_come_compressed_and_with_an_index_in_the_path() {
         ("deflate", Encoding::Deflate),
     ];
     for (place, (name, encoding)) in encodings.into_iter().enumerate() {
-        for (path, deflate_works) in [("/_bulk", true), ("/logs/_bulk", false)] {
+        for (path, deflate_works) in
+            [("/_bulk", true), ("/logs/_bulk", false), ("/logs/doc/_bulk", false)]
+        {
             let before = fixture.rows(Signal::Logs);
             let text = format!("{name} {path}");
             let body = compress(encoding, bulk(&[&text, "second"]).as_bytes());
@@ -195,6 +199,9 @@ async fn refusals_say_what_to_do() {
         assert_eq!(refused.json["status"], 400, "{body}");
         assert_eq!(refused.json["error"]["type"], "illegal_argument_exception", "{body}");
     }
+    let long_index = format!("/{}/_bulk", "x".repeat(256));
+    let refused = post(ingester, &long_index, "{\"create\":{}}\n{}\n").await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
     let large = " ".repeat(4 << 20);
     assert_eq!(post(ingester, "/_bulk", large).await.status, StatusCode::PAYLOAD_TOO_LARGE);
     let long = "x".repeat(200);
@@ -215,4 +222,26 @@ async fn items_are_bounded() {
     assert_eq!(refused.status, StatusCode::BAD_REQUEST);
     let reason = refused.json["error"]["reason"].as_str().expect("a reason");
     assert!(reason.contains("more than 131072 items"), "{reason}");
+}
+
+#[tokio::test]
+async fn what_large_documents_become_is_bounded() {
+    let decode = |document: &str| {
+        let body = format!("{{\"create\":{{}}}}\n{document}\n");
+        let format = Format::ElasticsearchBulk;
+        let decoded = decode_inflated(Signal::Logs, format, body.as_bytes(), NOW_NS);
+        records(&decoded.expect("well-formed")).pop()
+    };
+    let list = vec!["0"; 1 << 20].join(",");
+    let large = decode(&format!("{{\"message\":\"m\",\"list\":[{list}]}}")).expect("stored");
+    let whole_bytes = Value::Int(2_097_176);
+    assert_eq!(large.attributes, [("elasticsearch.whole_bytes".to_owned(), whole_bytes)]);
+    assert_eq!(large.text.expect("a body").len(), 2_097_176);
+    assert!(decode(&format!("[{list}]")).is_none(), "no object");
+    // Many short names below a long one are not joined to it.
+    let short: String = (0..1000).map(|n| format!("\"{n}\":1,")).collect();
+    let nested = format!("{{\"{}\":{{{}\"x\":1}}}}", "n".repeat(200), short);
+    let nested = decode(&nested).expect("stored");
+    assert_eq!(nested.attributes.len(), 1);
+    assert!(matches!(&nested.attributes[0].1, Value::Kvlist(entries) if entries.len() == 1001));
 }
