@@ -54,6 +54,11 @@ const FUZZED: &[&str] = &[
     "ingest/src/otlp/json/",
     "ingest/src/zipkin/decode/",
     "ingest/src/jaeger/decode/",
+    "ingest/src/elasticsearch/decode/",
+    "ingest/src/syslog/decode/",
+    "ingest/src/syslog/framing.rs",
+    "ingest/src/log_rows.rs",
+    "ingest/src/times.rs",
     "ingest/src/thrift.rs",
     "ingest/src/translate.rs",
     "ingest/src/tests/oracle.rs",
@@ -70,7 +75,13 @@ const FUZZED: &[&str] = &[
 ];
 
 /// What these may name of each other: `fuzz/` has it under the same path.
-const FUZZED_PATHS: &[&str] = &["crate::otlp::decode", "crate::thrift", "crate::translate"];
+const FUZZED_PATHS: &[&str] = &[
+    "crate::otlp::decode",
+    "crate::thrift",
+    "crate::translate",
+    "crate::log_rows",
+    "crate::times",
+];
 
 const SOURCES: &[&str] =
     &["model", "storage", "ingest", "query", "api", "ui", "src", "tests", "benches", "fuzz"];

@@ -1,5 +1,7 @@
 //! No bytes are too strange: documents and messages are stored or refused, and what is stored reads back.
 
+use std::path::Path;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use throughline_model::Signal;
@@ -65,6 +67,25 @@ const BULK: [&str; 22] = [
     "{\"create\":{}}\n",
     "\"kubernetes\":{\"pod\":",
 ];
+
+/// The seeds of the fuzz target `shippers`: the first byte is the format's place among [`FORMATS`], or says that
+/// a stream follows.
+#[test]
+fn shippers_seeds_hold() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds/shippers");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(folder).expect("a folder of seeds") {
+        let path = entry.expect("an entry").path();
+        let seed = std::fs::read(&path).expect("a file");
+        let (first, body) = seed.split_first().expect("a format");
+        match FORMATS.get(usize::from(first % 5)) {
+            Some(format) => drop(rows(*format, body)),
+            None => assert!(!frames(body, usize::from(first / 5) + 1, 64).is_empty()),
+        }
+        seen += 1;
+    }
+    assert!(seen >= 12, "{seen} seeds");
+}
 
 fn rows(format: Format, body: &[u8]) -> Option<usize> {
     let decoded = decode_inflated(Signal::Logs, format, body, NOW_NS).ok()?;
