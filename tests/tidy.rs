@@ -58,6 +58,11 @@ const FUZZED: &[&str] = &[
     "ingest/src/splunk/decode/",
     "ingest/src/json_parts.rs",
     "ingest/src/records/",
+    "ingest/src/elasticsearch/decode/",
+    "ingest/src/syslog/decode/",
+    "ingest/src/syslog/framing.rs",
+    "ingest/src/log_rows.rs",
+    "ingest/src/times.rs",
     "ingest/src/thrift.rs",
     "ingest/src/translate.rs",
     "ingest/src/tests/oracle.rs",
@@ -80,6 +85,11 @@ const FUZZED_PATHS: &[&str] = &[
     "crate::records",
     "crate::thrift",
     "crate::translate",
+    "crate::otlp::decode",
+    "crate::thrift",
+    "crate::translate",
+    "crate::log_rows",
+    "crate::times",
 ];
 
 const SOURCES: &[&str] =

@@ -6,6 +6,10 @@
 
 #[path = "../../ingest/src/otlp/decode/mod.rs"]
 pub mod decode;
+#[path = "../../ingest/src/elasticsearch/decode/mod.rs"]
+pub mod elasticsearch;
+#[path = "../../ingest/src/syslog/framing.rs"]
+pub mod framing;
 #[path = "../../ingest/src/jaeger/decode/mod.rs"]
 pub mod jaeger;
 #[path = "../../ingest/src/otlp/json/mod.rs"]
@@ -14,6 +18,8 @@ pub mod json;
 pub mod json_parts;
 #[path = "../../ingest/src/loki/decode/mod.rs"]
 pub mod loki;
+#[path = "../../ingest/src/log_rows.rs"]
+pub mod log_rows;
 #[path = "../../ingest/src/tests/oracle.rs"]
 mod oracle;
 #[path = "../../ingest/src/records/mod.rs"]
@@ -22,8 +28,12 @@ pub mod records;
 mod rows;
 #[path = "../../ingest/src/splunk/decode/mod.rs"]
 pub mod splunk;
+#[path = "../../ingest/src/syslog/decode/mod.rs"]
+pub mod syslog;
 #[path = "../../ingest/src/thrift.rs"]
 pub mod thrift;
+#[path = "../../ingest/src/times.rs"]
+pub mod times;
 #[path = "../../ingest/src/translate.rs"]
 pub mod translate;
 pub mod traceql;
@@ -139,6 +149,45 @@ pub fn check_older(input: &[u8]) {
         Batch::Metrics(_) => panic!("none of these formats brings metrics"),
     }
     assert_eq!(message.is_empty(), rejected == 0);
+}
+
+/// Reads bytes as documents for Elasticsearch, as a batch of syslog, and as a stream of messages that arrives in
+/// pieces, as the first byte picks: no panic, what is taken reads back, and every message is stored.
+pub fn check_shippers(input: &[u8]) {
+    use elasticsearch::Shape::{Bulk, BulkOf, Document};
+    let Some((format, body)) = input.split_first() else { return };
+    let documents = |shape| elasticsearch::decode(shape, body, RECEIVED_AT_NS);
+    let decoded = match format % 5 {
+        0 => documents(Bulk),
+        1 => documents(BulkOf),
+        2 => documents(Document),
+        3 => syslog::decode(body),
+        _ => return check_stream(usize::from(format / 5) + 1, body),
+    };
+    if let Ok(Decoded { batch: Batch::Logs(batch), rejected, message }) = decoded {
+        rows::log_rows(&batch);
+        assert_eq!(message.is_empty(), rejected == 0);
+    }
+}
+
+fn check_stream(step: usize, stream: &[u8]) {
+    const BYTES_MAX: usize = 64;
+    let mut framer = framing::Framer::new(BYTES_MAX);
+    let mut batch = Vec::new();
+    let mut messages = 0;
+    syslog::put_header(&mut batch, RECEIVED_AT_NS, 1);
+    let mut put = |frame: framing::Frame| {
+        assert!(frame.bytes.len() <= BYTES_MAX && frame.bytes.len() <= frame.whole_len);
+        syslog::put_frame(&mut batch, RECEIVED_AT_NS, None, frame.whole_len, &frame.bytes);
+        messages += 1;
+    };
+    for piece in stream.chunks(step) {
+        framer.buffer.extend_from_slice(piece);
+        std::iter::from_fn(|| framer.next_frame()).for_each(&mut put);
+    }
+    framer.last_frame().into_iter().for_each(&mut put);
+    let decoded = syslog::decode(&batch).expect("any message is stored");
+    assert_eq!((decoded.batch.len(), decoded.rejected), (messages, 0));
 }
 
 fn nests_too_deep(prost: &DecodeError) -> bool {

@@ -6,7 +6,7 @@ use throughline_storage::{Format, WalRecord};
 
 use crate::admit::{REPLAY_LIMITS, inflate};
 use crate::thrift::Protocol;
-use crate::{jaeger, loki, otlp, splunk, zipkin};
+use crate::{elasticsearch, jaeger, loki, otlp, splunk, syslog, zipkin};
 
 /// Decodes a logged body, as it was decoded when it was acknowledged: the log's replay.
 pub fn decode(record: &WalRecord) -> Result<Decoded> {
@@ -20,6 +20,9 @@ pub fn is_telling(format: Format, body: &[u8]) -> bool {
     match format {
         Format::SplunkEvents => splunk::says_when(splunk::Encoding::Events, body),
         Format::SplunkRaw => splunk::says_when(splunk::Encoding::Raw, body),
+        Format::ElasticsearchBulk | Format::ElasticsearchBulkOf | Format::ElasticsearchDocument => {
+            elasticsearch::says_when(body)
+        }
         _ => true,
     }
 }
@@ -35,6 +38,7 @@ pub fn decode_inflated(
     let jaeger = |encoding| jaeger::decode(encoding, body);
     let loki = |encoding| loki::decode(encoding, body, received_at_ns);
     let splunk = |encoding| splunk::decode(encoding, body, received_at_ns);
+    let elasticsearch = |shape| elasticsearch::decode(shape, body, received_at_ns);
     match format {
         Format::OtlpProtobuf => otlp::decode::decode_request(signal, body, received_at_ns),
         Format::OtlpJson => {
@@ -52,5 +56,9 @@ pub fn decode_inflated(
         Format::LokiJson => loki(loki::Encoding::Json),
         Format::SplunkEvents => splunk(splunk::Encoding::Events),
         Format::SplunkRaw => splunk(splunk::Encoding::Raw),
+        Format::ElasticsearchBulk => elasticsearch(elasticsearch::Shape::Bulk),
+        Format::ElasticsearchBulkOf => elasticsearch(elasticsearch::Shape::BulkOf),
+        Format::ElasticsearchDocument => elasticsearch(elasticsearch::Shape::Document),
+        Format::Syslog => syslog::decode(body),
     }
 }

@@ -10,24 +10,33 @@
 //!   [`thrift`] are what they share
 //! - [`loki`], [`splunk`]: logs that older senders push, likewise; [`records`] is what they share, and
 //!   [`json_parts`] what readers of JSON do
+//! - [`elasticsearch`], [`syslog`]: what older shippers of logs send; [`log_rows`] and [`times`] are what
+//!   they share
+//! - `preface`: what a request says beside its body, put before it in the log
 //! - [`decode`]: which decoder a body is for
 
 pub mod admit;
 pub mod decode;
+pub mod elasticsearch;
 mod error;
 pub mod jaeger;
 pub mod json_parts;
+pub mod log_rows;
 pub mod loki;
 pub mod otlp;
 mod post;
+mod preface;
 pub mod records;
 pub mod splunk;
+pub mod syslog;
 pub mod thrift;
+pub mod times;
 pub mod translate;
 pub mod zipkin;
 
 pub use admit::{IngestLimits, IngestStats, Ingester};
 pub use decode::decode;
+pub use elasticsearch::http::routes as elasticsearch_routes;
 pub use error::{Error, ErrorKind, Result};
 pub use jaeger::grpc::sampling_routes as jaeger_sampling_grpc_routes;
 pub use jaeger::http::{sampling_routes as jaeger_sampling_routes, thrift_routes as jaeger_routes};

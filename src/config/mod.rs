@@ -122,6 +122,7 @@ impl Settings {
             ("jaeger.sampling_address", self.jaeger_sampling_address),
             ("loki.address", self.loki_address),
             ("splunk.address", self.splunk_address),
+            ("elasticsearch.address", self.elasticsearch_address),
         ];
         for (key, address) in addresses {
             let Some(address) = address else { continue };
@@ -132,6 +133,7 @@ impl Settings {
                 );
             }
         }
+        self.check_syslog()?;
         let positive = [
             ("server.connections_max", self.server_connections_max as u64),
             ("otlp.request_bytes_max", self.otlp_request_bytes_max.0),
@@ -151,6 +153,30 @@ impl Settings {
                 self.otlp_request_bytes_max.0,
                 self.memory_in_flight.0
             );
+        }
+        Ok(())
+    }
+
+    // Its senders have no tokens to show.
+    fn check_syslog(&self) -> anyhow::Result<()> {
+        if self.syslog_tls_address.is_some() && self.tls_certificate_file.is_none() {
+            bail!("syslog.tls_address wants tls.certificate_file and tls.key_file");
+        }
+        let addresses = [
+            ("syslog.udp_address", self.syslog_udp_address),
+            ("syslog.tcp_address", self.syslog_tcp_address),
+            ("syslog.tls_address", self.syslog_tls_address),
+        ];
+        for (key, address) in addresses {
+            let Some(address) = address.filter(|address| !address.ip().is_loopback()) else {
+                continue;
+            };
+            if !self.insecure {
+                bail!(
+                    "{key} = {address} takes messages from other machines without any token: say \
+                     insecure = true"
+                );
+            }
         }
         Ok(())
     }
@@ -240,5 +266,11 @@ mod tests {
         assert!(error("[tls]\nkey_file = 'k.pem'", &[]).contains("set together"));
         let zipkin = "[zipkin]\naddress = '0.0.0.0:9411'";
         assert!(error(zipkin, &[]).contains("zipkin.address = 0.0.0.0:9411 can be reached"));
+        let elasticsearch = "[elasticsearch]\naddress = '0.0.0.0:9200'";
+        assert!(error(elasticsearch, &[]).contains("elasticsearch.address = 0.0.0.0:9200 can be"));
+        let syslog = "[syslog]\nudp_address = '0.0.0.0:514'";
+        assert!(error(syslog, &[]).contains("syslog.udp_address = 0.0.0.0:514 takes messages"));
+        let syslog = "[syslog]\ntls_address = '127.0.0.1:6514'";
+        assert!(error(syslog, &[]).contains("syslog.tls_address wants tls.certificate_file"));
     }
 }

@@ -108,6 +108,15 @@ settings! {
     /// Splunk's HTTP Event Collector: `/services/collector` and below, usually on `127.0.0.1:8088`. Without
     /// it they are on the port of the UI alone.
     "splunk.address" splunk_address: Option<SocketAddr> = "";
+    /// Elasticsearch's `_bulk` and the handshake of its shippers, usually on `127.0.0.1:9200`. Without it
+    /// they are on the port of the UI below `/elasticsearch`.
+    "elasticsearch.address" elasticsearch_address: Option<SocketAddr> = "";
+    /// Syslog over UDP, usually on `127.0.0.1:514`. Syslog knows no tokens.
+    "syslog.udp_address" syslog_udp_address: Option<SocketAddr> = "";
+    /// Syslog over TCP without TLS, framed by lines or counts of octets, usually on `127.0.0.1:514`.
+    "syslog.tcp_address" syslog_tcp_address: Option<SocketAddr> = "";
+    /// Syslog over TLS with the certificate of `tls.certificate_file`, usually on `127.0.0.1:6514`.
+    "syslog.tls_address" syslog_tls_address: Option<SocketAddr> = "";
 
     /// Bytes a second, inflated, that a tenant may send over time; 0 for no limit. Beyond it 429,
     /// RESOURCE_EXHAUSTED, and when to come back. Repeated requests cost nothing.
@@ -116,7 +125,8 @@ settings! {
     /// this is left, whatever its size, and those after it wait the longer.
     "ingest.tenant_burst_bytes" ingest_tenant_burst_bytes: ByteSize = "64MiB";
 
-    /// PEM file with the certificate chain. Set both files, and every port speaks TLS.
+    /// PEM file with the certificate chain. Set both files, and every port speaks TLS but
+    /// `syslog.udp_address` and `syslog.tcp_address`.
     "tls.certificate_file" tls_certificate_file: Option<PathBuf> = "";
     /// PEM file with the private key.
     "tls.key_file" tls_key_file: Option<PathBuf> = "";

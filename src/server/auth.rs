@@ -53,14 +53,15 @@ impl Tokens {
     }
 }
 
-// The token of an Authorization header: `Bearer <token>`, Splunk's `Splunk <token>`, or the password of `Basic`.
+// The token of an Authorization header: `Bearer <token>`, Splunk's `Splunk <token>`, the password of `Basic`, or
+// the second half of Elasticsearch's `ApiKey`, which is encoded in the same way.
 fn token_of(header: &str) -> Option<String> {
     let (scheme, rest) = header.split_once(' ')?;
     let rest = rest.trim();
     if scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("splunk") {
         return Some(rest.to_owned());
     }
-    if scheme.eq_ignore_ascii_case("basic") {
+    if scheme.eq_ignore_ascii_case("basic") || scheme.eq_ignore_ascii_case("apikey") {
         let decoded = base64::engine::general_purpose::STANDARD.decode(rest).ok()?;
         let pair = String::from_utf8(decoded).ok()?;
         return pair.split_once(':').map(|(_, password)| password.to_owned());
@@ -89,6 +90,7 @@ mod tests {
             ("Splunk first", true),
             ("Splunk third", false),
             ("Basic YW55b25lOnNlY29uZA==", true), // anyone:second
+            ("ApiKey YW55b25lOnNlY29uZA==", true),
             ("Bearer third", false),
             ("Bearer ", false),
             ("Bearer firs", false),

@@ -39,7 +39,7 @@ const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
 /// How often a silent HTTP/2 peer is asked whether it is still there.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
 /// Pause after a failed accept, for want of file descriptors as a rule.
-const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+pub const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
 /// What all ports share.
 #[derive(Clone)]

@@ -1,4 +1,4 @@
-//! The receivers of older services: ports of their own where the configuration names them, and their routes
+//! The receivers of older services and shippers: ports of their own where the configuration names them, and their routes
 //! on the ports that are always there.
 
 use std::net::SocketAddr;
@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::Router;
+use throughline_ingest::syslog::batch::SyslogStats;
 use throughline_ingest::{self as ingest, Ingester, Strategies};
 
 use super::listener::{Front, Port};
 use super::readiness::{LateRoutes, Stage};
 use super::refusal::Protocol;
+use super::syslog::Syslog;
 use crate::config::Settings;
 use crate::tasks::Tasks;
 
@@ -23,12 +25,14 @@ enum Kind {
     JaegerSampling,
     Loki,
     Splunk,
+    Elasticsearch,
 }
 
 /// The ports that the configuration adds, and the sampling strategies.
 pub struct Receivers {
     ports: Vec<(&'static str, Kind, SocketAddr, LateRoutes)>,
     strategies: Arc<Strategies>,
+    syslog: Syslog,
 }
 
 impl Receivers {
@@ -47,6 +51,7 @@ impl Receivers {
             ("jaeger_sampling", Kind::JaegerSampling, settings.jaeger_sampling_address),
             ("loki", Kind::Loki, settings.loki_address),
             ("splunk", Kind::Splunk, settings.splunk_address),
+            ("elasticsearch", Kind::Elasticsearch, settings.elasticsearch_address),
         ];
         let mut ports = Vec::new();
         for (name, kind, address) in wanted {
@@ -57,16 +62,24 @@ impl Receivers {
             ports.push((name, kind, port.address(), routes));
             tasks.spawn("listener", port.serve(front.clone()));
         }
-        Ok(Receivers { ports, strategies })
+        let syslog = Syslog::bind(settings, front, tasks).await?;
+        Ok(Receivers { ports, strategies, syslog })
     }
 
     /// Where the added ports are, as in ` zipkin=127.0.0.1:9411`.
     pub fn addresses(&self) -> String {
-        self.ports.iter().map(|(name, _, address, _)| format!(" {name}={address}")).collect()
+        let ports = self.ports.iter().map(|(name, _, address, _)| format!(" {name}={address}"));
+        ports.collect::<String>() + self.syslog.addresses()
+    }
+
+    /// What the ports of syslog stored and lost.
+    pub fn syslog_stats(&self) -> &Arc<SyslogStats> {
+        self.syslog.stats()
     }
 
     /// Opens the added ports.
-    pub fn open(&self, ingester: &Ingester) {
+    pub fn open(&mut self, ingester: &Ingester) {
+        self.syslog.open(ingester);
         for (_, kind, _, routes) in &self.ports {
             routes.set(match kind {
                 Kind::Zipkin => ingest::own_port(ingest::zipkin_routes(ingester.clone(), &[""])),
@@ -80,6 +93,7 @@ impl Receivers {
                 }
                 Kind::Loki => ingest::own_port(ingest::loki_routes(ingester.clone())),
                 Kind::Splunk => ingest::own_port(ingest::splunk_routes(ingester.clone())),
+                Kind::Elasticsearch => ingest::elasticsearch_routes(ingester.clone(), &[""]),
             });
         }
     }
@@ -90,6 +104,7 @@ impl Receivers {
             .merge(ingest::jaeger_routes(ingester.clone(), &["/jaeger"]))
             .merge(ingest::loki_routes(ingester.clone()))
             .merge(ingest::splunk_routes(ingester.clone()))
+            .merge(ingest::elasticsearch_routes(ingester.clone(), &["/elasticsearch"]))
             .merge(self.sampling(&["/api/sampling", "/jaeger/sampling", "/jaeger/api/sampling"]))
     }
 

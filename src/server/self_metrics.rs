@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use throughline_api::{ApiCounters, RouteCount};
 use throughline_ingest::Ingester;
 use throughline_ingest::admit::{DURATION_BOUNDS_MS, SignalCounts};
+use throughline_ingest::syslog::batch::SyslogStats;
 use throughline_storage::{Store, StoreStatus};
 
 use super::listener::FrontCounters;
@@ -31,6 +32,8 @@ pub struct SelfMetrics {
     pub tasks: Tasks,
     /// Requests of the API.
     pub api: Arc<ApiCounters>,
+    /// Messages of syslog.
+    pub syslog: Arc<SyslogStats>,
 }
 
 impl SelfMetrics {
@@ -40,6 +43,7 @@ impl SelfMetrics {
         process(&mut page);
         self.front(&mut page);
         self.ingest(&mut page);
+        self.syslog(&mut page);
         self.api(&mut page);
         store(&mut page, &self.store.status());
         page.finish()
@@ -60,6 +64,17 @@ impl SelfMetrics {
         }
         let panics = (self.tasks.panics() + self.api.panics()) as f64;
         page.counter("throughline_panics", "Panics caught.", [(NO_LABELS, panics)]);
+    }
+
+    fn syslog(&self, page: &mut Page) {
+        for (name, help, counter) in [
+            ("stored", "Messages of syslog stored.", &self.syslog.stored),
+            ("dropped", "Messages of syslog lost, for want of room.", &self.syslog.dropped),
+            ("cut", "Messages of syslog that were too long.", &self.syslog.cut),
+        ] {
+            let value = counter.load(Ordering::Relaxed) as f64;
+            page.counter(&format!("throughline_syslog_{name}"), help, [(NO_LABELS, value)]);
+        }
     }
 
     fn api(&self, page: &mut Page) {

@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use crate::harness::server::wait_until;
 use crate::harness::{Server, otlp};
 
 fn fixture(name: &str) -> String {
@@ -33,7 +34,9 @@ async fn connect(address: &str, alpn: &[u8]) -> std::io::Result<TlsStream<TcpStr
         .expect("versions")
         .with_root_certificates(roots)
         .with_no_client_auth();
-    config.alpn_protocols = vec![alpn.to_vec()];
+    if !alpn.is_empty() {
+        config.alpn_protocols = vec![alpn.to_vec()];
+    }
     let stream = TcpStream::connect(address).await?;
     let name = ServerName::try_from("localhost").expect("a name");
     TlsConnector::from(Arc::new(config)).connect(name, stream).await
@@ -55,6 +58,14 @@ async fn request(address: &str, head: &str, body: &[u8]) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
+async fn ready(api: &str) {
+    wait_until("ready", || async {
+        connect(api, b"http/1.1").await.is_ok()
+            && request(api, "GET /-/ready", b"").await.starts_with("HTTP/1.1 200")
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_port_speaks_tls_and_nothing_else() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -66,11 +77,7 @@ async fn every_port_speaks_tls_and_nothing_else() {
     ];
     let server = Server::spawn(folder.path(), &settings);
     let api = server.client.api.clone();
-    crate::harness::server::wait_until("ready", || async {
-        connect(&api, b"http/1.1").await.is_ok()
-            && request(&api, "GET /-/ready", b"").await.starts_with("HTTP/1.1 200")
-    })
-    .await;
+    ready(&api).await;
 
     let sent = request(&server.client.otlp, "POST /v1/traces", &otlp::spans(1)).await;
     assert!(sent.starts_with("HTTP/1.1 200"), "{sent}");
@@ -93,4 +100,28 @@ async fn every_port_speaks_tls_and_nothing_else() {
     assert_eq!(refused.code(), tonic::Code::Unauthenticated, "{refused}");
 
     assert!(server.client.get("/-/ready").await.is_err(), "plain text is answered");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn syslog_speaks_tls_on_a_port_of_its_own() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (certificate, key) = (fixture("certificate.pem"), fixture("key.pem"));
+    let settings = [
+        ("THROUGHLINE_TLS_CERTIFICATE_FILE", certificate.as_str()),
+        ("THROUGHLINE_TLS_KEY_FILE", key.as_str()),
+        ("THROUGHLINE_SYSLOG_TLS_ADDRESS", "127.0.0.1:0"),
+    ];
+    let server = Server::spawn(folder.path(), &settings);
+    let api = server.client.api.clone();
+    ready(&api).await;
+    let mut stream = connect(&server.address("syslog_tls"), b"").await.expect("a handshake");
+    stream.write_all(b"32 <13>1 - web1 cart - - - over TLS").await.expect("sent");
+    stream.flush().await.expect("sent");
+    wait_until("stored", || async {
+        let page = request(&api, "GET /metrics", b"").await;
+        page.contains("throughline_syslog_stored_total 1")
+    })
+    .await;
+    let found = request(&api, "GET /api/v1/logs?limit=1", b"").await;
+    assert!(found.contains("over TLS") && found.contains("cart"), "{found}");
 }

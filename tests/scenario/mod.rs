@@ -6,6 +6,7 @@ mod older_sdk;
 mod rust_sdk;
 mod sdk;
 mod service_map;
+mod shippers;
 mod survives;
 mod tracing_clients;
 mod trainticket;

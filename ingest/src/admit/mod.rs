@@ -54,6 +54,25 @@ pub struct Request {
     pub permit: Permit,
 }
 
+/// A request that was made durable.
+#[derive(Debug)]
+pub struct Accepted {
+    /// What the sender is to be told.
+    pub reply: Reply,
+    /// The body, inflated.
+    pub inflated: Bytes,
+    /// Room for it.
+    pub permit: Permit,
+}
+
+/// What is logged of a request.
+struct Logged {
+    signal: Signal,
+    format: Format,
+    encoding: Encoding,
+    body: Bytes,
+}
+
 /// Takes requests in. Cheap to clone.
 #[derive(Clone)]
 pub struct Ingester {
@@ -134,6 +153,11 @@ impl Ingester {
         self.shared.health.set(serving).await;
     }
 
+    /// The time of the clock that dates what arrives.
+    pub(crate) fn now_ns(&self) -> i64 {
+        self.shared.clock.now_ns()
+    }
+
     /// Takes room for a body before it is read: `body_len` as announced, if it was.
     pub async fn admit(&self, body_len: Option<usize>, encoding: Encoding) -> Result<Permit> {
         if !self.shared.serving.load(Ordering::Acquire) {
@@ -161,6 +185,11 @@ impl Ingester {
     /// The work goes on if the caller goes away: what was begun is finished, and its repetition gets
     /// its answer.
     pub async fn accept(&self, request: Request) -> Result<Reply> {
+        self.accept_kept(request).await.map(|accepted| accepted.reply)
+    }
+
+    /// The same for receivers whose answer says something of every item: gives back the body.
+    pub async fn accept_kept(&self, request: Request) -> Result<Accepted> {
         let this = self.clone();
         let (signal, began) = (request.signal, Instant::now());
         let task = self.shared.tracker.spawn(async move { this.process(request).await });
@@ -172,28 +201,44 @@ impl Ingester {
             }
         };
         match result {
-            Ok((reply, acknowledged)) => {
+            Ok((accepted, acknowledged)) => {
                 self.shared.stats.acknowledged(signal, &acknowledged);
                 self.shared.stats.took(signal, began.elapsed());
-                Ok(reply)
+                Ok(accepted)
             }
             Err(err) => Err(err),
         }
     }
 
-    async fn process(&self, request: Request) -> Result<(Reply, Acknowledged)> {
+    async fn process(&self, request: Request) -> Result<(Accepted, Acknowledged)> {
         let Request { signal, format, encoding, body, permit } = request;
-        let shared = &self.shared;
         let mut acknowledged =
             Acknowledged { body_bytes: body.len() as u64, ..Acknowledged::default() };
         if body.is_empty() {
-            return Ok((Reply::default(), acknowledged)); // an empty request is a request
+            // An empty request is a request.
+            let accepted = Accepted { reply: Reply::default(), inflated: body, permit };
+            return Ok((accepted, acknowledged));
         }
-        let (inflated, _permit) = self.inflate(encoding, body.clone(), permit).await?;
+        let (inflated, permit) = self.inflate(encoding, body.clone(), permit).await?;
         acknowledged.inflated_bytes = inflated.len() as u64;
-        if inflated.is_empty() {
-            return Ok((Reply::default(), acknowledged));
+        let mut accepted = Accepted { reply: Reply::default(), inflated, permit };
+        if !accepted.inflated.is_empty() {
+            let request = Logged { signal, format, encoding, body };
+            let inflated = accepted.inflated.clone();
+            accepted.reply = self.store(request, inflated, &mut acknowledged).await?;
         }
+        Ok((accepted, acknowledged))
+    }
+
+    /// Stores a request that is not known yet.
+    async fn store(
+        &self,
+        request: Logged,
+        inflated: Bytes,
+        acknowledged: &mut Acknowledged,
+    ) -> Result<Reply> {
+        let Logged { signal, format, encoding, body } = request;
+        let shared = &self.shared;
         let (received_at_ns, inflated_bytes) = (shared.clock.now_ns(), inflated.len());
         let mut body_hash = shared.store.body_hash(signal, &shared.tenant, &inflated);
         if !is_telling(format, &inflated) {
@@ -202,7 +247,7 @@ impl Ingester {
         let ticket = match shared.store.claim(signal, &shared.tenant, body_hash).await? {
             Claim::Known(reply) => {
                 acknowledged.repeated = true;
-                return Ok((reply, acknowledged));
+                return Ok(reply);
             }
             Claim::New(ticket) => ticket,
         };
@@ -219,14 +264,13 @@ impl Ingester {
                 return Err(Error::malformed(decoded.message));
             }
             // Nothing to keep: the answer follows from the body alone, again and again.
-            let reply = Reply { rejected: decoded.rejected, message: decoded.message };
-            return Ok((reply, acknowledged));
+            return Ok(Reply { rejected: decoded.rejected, message: decoded.message });
         }
         let tenant = shared.tenant.clone();
         let record =
             WalRecord { signal, tenant, format, encoding, received_at_ns, body_hash, body };
         match shared.store.append(ticket, record, decoded).await {
-            Ok(reply) => Ok((reply, acknowledged)),
+            Ok(reply) => Ok(reply),
             Err(err) => {
                 // It will come again, and pay again.
                 shared.quota.refund(&shared.tenant, inflated_bytes, shared.clock.now_ns());
@@ -259,7 +303,7 @@ impl Ingester {
     }
 
     /// Runs `work` where it does not hold up others: in place if it is small.
-    async fn off_workers<T: Send + 'static>(
+    pub(crate) async fn off_workers<T: Send + 'static>(
         &self,
         bytes: usize,
         work: impl FnOnce() -> T + Send + 'static,

@@ -9,6 +9,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::post;
+use bytes::Bytes;
 use http::header::{
     ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER,
 };
@@ -19,7 +20,7 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use super::body::BodyReader;
 use super::reply::{self, Code};
-use crate::admit::{Ingester, Request};
+use crate::admit::{Ingester, Permit, Request};
 use crate::{Error, ErrorKind, Result};
 
 /// How long browsers may remember a preflight.
@@ -90,8 +91,8 @@ pub(crate) async fn take(
     format: Format,
     request: http::Request<Body>,
 ) -> Result<Reply> {
-    let encoding = encoding(request.headers())?;
-    take_behind(ingester, signal, format, encoding, &[], request).await
+    let Received { encoding, body, permit } = read(ingester, request).await?;
+    ingester.accept(Request { signal, format, encoding, body, permit }).await
 }
 
 /// The same for a body in a known encoding, behind a `preface` that is encoded likewise.
@@ -103,6 +104,32 @@ pub(crate) async fn take_behind(
     preface: &[u8],
     request: http::Request<Body>,
 ) -> Result<Reply> {
+    let Received { body, permit, .. } = read_behind(ingester, encoding, preface, request).await?;
+    ingester.accept(Request { signal, format, encoding, body, permit }).await
+}
+
+/// A body that has been read.
+pub(crate) struct Received {
+    /// Its compression.
+    pub encoding: Encoding,
+    /// The body as received.
+    pub body: Bytes,
+    /// Room for it.
+    pub permit: Permit,
+}
+
+/// Reads a body under a permit.
+pub(crate) async fn read(ingester: &Ingester, request: http::Request<Body>) -> Result<Received> {
+    let encoding = encoding(request.headers())?;
+    read_behind(ingester, encoding, &[], request).await
+}
+
+async fn read_behind(
+    ingester: &Ingester,
+    encoding: Encoding,
+    preface: &[u8],
+    request: http::Request<Body>,
+) -> Result<Received> {
     let (head, body) = request.into_parts();
     let announced =
         head.headers.get(CONTENT_LENGTH).and_then(|len| len.to_str().ok()?.parse::<usize>().ok());
@@ -114,19 +141,13 @@ pub(crate) async fn take_behind(
             permit.grow_to(preface.len() + body.len())?;
             body = [preface, &body].concat().into();
         }
-        Ok::<_, Error>((permit, body))
+        Ok::<_, Error>(Received { encoding, body, permit })
     };
-    match read.await {
-        Ok::<_, Error>((permit, body)) => {
-            ingester.accept(Request { signal, format, encoding, body, permit }).await
-        }
-        Err(err) => {
-            if err.kind() == ErrorKind::TooLarge {
-                reader.drain().await;
-            }
-            Err(err)
-        }
+    let read = read.await;
+    if read.as_ref().is_err_and(|err| err.kind() == ErrorKind::TooLarge) {
+        reader.drain().await;
     }
+    read
 }
 
 /// The body's format, by its content type (parameters are of no account).

@@ -2,15 +2,11 @@
 //!
 //! What a raw request says in its parameters goes before its lines, so that the log has it too.
 
-use std::io::Write as _;
-
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use axum::routing::{any, get, post};
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use http::StatusCode;
 use http_body::Body as _;
 use serde_json::{Map, Value};
@@ -20,7 +16,7 @@ use throughline_storage::{Encoding, Format, Reply};
 use super::answer;
 use crate::admit::Ingester;
 use crate::otlp::http::{encoding, take_behind};
-use crate::{Error, ErrorKind, Result, post as receive};
+use crate::{Result, post as receive, preface};
 
 /// The parameters of a raw request that say where its lines are from.
 const PARAMETERS: [&str; 5] = ["time", "host", "source", "sourcetype", "index"];
@@ -88,21 +84,5 @@ fn head(encoding: Encoding, parameters: Vec<(String, String)>) -> Result<Vec<u8>
         }
     }
     let line = format!("{}\n", Value::Object(said)).into_bytes();
-    let compressed = match encoding {
-        Encoding::Identity => Ok(line),
-        Encoding::Gzip => {
-            let mut writer = GzEncoder::new(Vec::new(), Compression::fast());
-            writer.write_all(&line).and_then(|()| writer.finish())
-        }
-        Encoding::Zstd => zstd::encode_all(line.as_slice(), 1),
-        Encoding::Deflate | Encoding::Snappy => {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                format!(
-                    "content-encoding '{encoding:?}' is not supported here: gzip, zstd or identity"
-                ),
-            ));
-        }
-    };
-    compressed.map_err(|err| Error::new(ErrorKind::Internal, format!("cannot compress: {err}")))
+    preface::line(&line, encoding)
 }

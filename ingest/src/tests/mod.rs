@@ -11,6 +11,7 @@ mod oracle;
 mod receivers;
 mod rows;
 mod seeds;
+mod shippers;
 mod strategies;
 
 /// A folder of the shared material; `None` where it is absent.

@@ -37,11 +37,19 @@ pub enum Format {
     SplunkEvents = 12,
     /// Splunk HEC's raw lines, below a line with the parameters of their request.
     SplunkRaw = 13,
+    /// Elasticsearch's `_bulk`: lines of actions and documents.
+    ElasticsearchBulk = 20,
+    /// The same after a line with the index that the path named.
+    ElasticsearchBulkOf = 21,
+    /// One document for Elasticsearch, after the line of its action.
+    ElasticsearchDocument = 22,
+    /// A batch of syslog messages, framed by the receiver.
+    Syslog = 23,
 }
 
 impl Format {
     /// All formats, in the order of their numbers.
-    pub const ALL: [Format; 13] = [
+    pub const ALL: [Format; 17] = [
         Format::OtlpProtobuf,
         Format::OtlpJson,
         Format::ZipkinJson,
@@ -55,6 +63,10 @@ impl Format {
         Format::LokiJson,
         Format::SplunkEvents,
         Format::SplunkRaw,
+        Format::ElasticsearchBulk,
+        Format::ElasticsearchBulkOf,
+        Format::ElasticsearchDocument,
+        Format::Syslog,
     ];
 
     /// The format of a stored number, if it is one.
@@ -64,7 +76,10 @@ impl Format {
 
     /// Whether its protocol can tell the sender of an accepted request that some items were refused.
     pub fn tells_refused_items(self) -> bool {
-        matches!(self, Format::OtlpProtobuf | Format::OtlpJson)
+        use Format::{ElasticsearchBulk, ElasticsearchBulkOf, ElasticsearchDocument};
+        let elasticsearch =
+            matches!(self, ElasticsearchBulk | ElasticsearchBulkOf | ElasticsearchDocument);
+        elasticsearch || matches!(self, Format::OtlpProtobuf | Format::OtlpJson)
     }
 }
 
