@@ -61,7 +61,6 @@ const FUZZED: &[&str] = &[
     "ingest/src/elasticsearch/decode/",
     "ingest/src/syslog/decode/",
     "ingest/src/syslog/framing.rs",
-    "ingest/src/log_rows.rs",
     "ingest/src/times.rs",
     "ingest/src/thrift.rs",
     "ingest/src/translate.rs",
@@ -88,7 +87,6 @@ const FUZZED_PATHS: &[&str] = &[
     "crate::otlp::decode",
     "crate::thrift",
     "crate::translate",
-    "crate::log_rows",
     "crate::times",
 ];
 

@@ -18,8 +18,6 @@ pub mod json;
 pub mod json_parts;
 #[path = "../../ingest/src/loki/decode/mod.rs"]
 pub mod loki;
-#[path = "../../ingest/src/log_rows.rs"]
-pub mod log_rows;
 #[path = "../../ingest/src/tests/oracle.rs"]
 mod oracle;
 #[path = "../../ingest/src/records/mod.rs"]

@@ -8,10 +8,8 @@
 //! - [`otlp`]: the decoder, and OTLP over gRPC and HTTP
 //! - [`zipkin`], [`jaeger`]: what older services send, by docs/translation.md; [`translate`] and
 //!   [`thrift`] are what they share
-//! - [`loki`], [`splunk`]: logs that older senders push, likewise; [`records`] is what they share, and
-//!   [`json_parts`] what readers of JSON do
-//! - [`elasticsearch`], [`syslog`]: what older shippers of logs send; [`log_rows`] and [`times`] are what
-//!   they share
+//! - [`loki`], [`splunk`], [`elasticsearch`], [`syslog`]: logs that older senders push and ship, likewise;
+//!   [`records`], [`json_parts`] and [`times`] are what they share
 //! - `preface`: what a request says beside its body, put before it in the log
 //! - [`decode`]: which decoder a body is for
 
@@ -21,7 +19,6 @@ pub mod elasticsearch;
 mod error;
 pub mod jaeger;
 pub mod json_parts;
-pub mod log_rows;
 pub mod loki;
 pub mod otlp;
 mod post;

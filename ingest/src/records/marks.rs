@@ -4,38 +4,10 @@ use throughline_model::log_record::{LogBatchBuilder, LogFields};
 use throughline_model::value::{self, ValueRef};
 use throughline_model::{Result, SpanId, TraceId};
 
+use super::levels::severity_number;
+
 /// The largest severity number.
 const SEVERITY_MAX: i32 = 24;
-
-/// Words for a severity, in any case, and its number: the table of OpenTelemetry's log data model.
-const LEVELS: &[(&str, i32)] = &[
-    ("trace", 1),
-    ("trc", 1),
-    ("debug", 5),
-    ("dbg", 5),
-    ("info", 9),
-    ("inf", 9),
-    ("information", 9),
-    ("informational", 9),
-    ("notice", 10),
-    ("warn", 13),
-    ("warning", 13),
-    ("wrn", 13),
-    ("error", 17),
-    ("err", 17),
-    ("critical", 18),
-    ("crit", 18),
-    ("alert", 19),
-    ("fatal", 21),
-    ("panic", 21),
-    ("emergency", 21),
-    ("emerg", 21),
-];
-
-/// The number of a severity's word.
-pub fn severity_number(word: &str) -> Option<i32> {
-    LEVELS.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)).map(|(_, number)| *number)
-}
 
 /// What was found among the fields of one record; the first of each counts.
 #[derive(Debug, Default)]

@@ -11,7 +11,7 @@ use throughline_model::{Result, SpanId, TraceId, attrs};
 
 use super::actions::Item;
 use super::document::{self, DOCUMENT_BYTES_MAX, Entry};
-use crate::log_rows::{LogRows, severity_number};
+use crate::records::{LogRows, severity_number};
 use crate::times;
 
 /// Where the body is found; the first of these that is there and is text.
@@ -130,7 +130,7 @@ impl Columns {
             time_ns: time_ns.unwrap_or(self.received_at_ns),
             time_source: if time_ns.is_some() { TimeSource::Event } else { TimeSource::Received },
             observed_time_ns: self.received_at_ns,
-            severity_number: severity_number(&severity_text),
+            severity_number: severity_number(&severity_text).unwrap_or_default(),
             severity_text: &severity_text,
             body: Some(&self.body),
             trace_id,

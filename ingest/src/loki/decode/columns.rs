@@ -36,21 +36,20 @@ pub struct Columns {
 
 impl Columns {
     /// No stream yet.
-    pub fn new(received_at_ns: i64) -> Self {
-        Self {
-            rows: Rows::new("entries", received_at_ns),
+    pub fn new(received_at_ns: i64) -> Result<Self> {
+        Ok(Self {
+            rows: Rows::new("entries", received_at_ns)?,
             stream: Ok(Stream::default()),
             fields: Vec::new(),
             body: Vec::new(),
-        }
+        })
     }
 
     /// Begins a stream: the entries that follow are its.
-    pub fn stream(&mut self, labels: Read<Labels<'_>>) -> Result<()> {
+    pub fn stream(&mut self, labels: Read<Labels<'_>>) {
         self.stream = labels.map(Stream::of);
-        match &self.stream {
-            Ok(stream) => self.rows.set_resource(&stream.resource),
-            Err(_) => Ok(()),
+        if let Ok(stream) = &self.stream {
+            self.rows.set_resource(&stream.resource);
         }
     }
 

@@ -34,7 +34,7 @@ pub fn read(body: &[u8], columns: &mut Columns) -> Result<()> {
             (None, Some(Text(text))) => labels::parse(text),
             (None, None) => Ok(Labels::default()),
         };
-        columns.stream(labels)?;
+        columns.stream(labels);
         for text in stream.values.iter().flat_map(|list| &list.0) {
             let tuple = serde_json::from_str::<Tuple<'_>>(text.get());
             columns.entry(tuple.map(|Tuple(entry)| entry).map_err(|err| err.to_string()))?;

@@ -28,7 +28,7 @@ pub enum Encoding {
 
 /// Decodes a body. `received_at_ns` dates entries that say nothing of when they were.
 pub fn decode(encoding: Encoding, body: &[u8], received_at_ns: i64) -> Result<Decoded> {
-    let mut columns = Columns::new(received_at_ns);
+    let mut columns = Columns::new(received_at_ns)?;
     match encoding {
         Encoding::Protobuf => protobuf::read(body, &mut columns)?,
         Encoding::Json => json::read(body, &mut columns)?,

@@ -37,7 +37,7 @@ fn read_stream(message: &[u8], columns: &mut Columns) -> Result<()> {
             text = lossy(field, "Stream.labels")?;
         }
     }
-    columns.stream(labels::parse(&text))?;
+    columns.stream(labels::parse(&text));
     let mut fields = Fields::new(message);
     while let Some(field) = fields.next_field()? {
         if field.number == 2 {

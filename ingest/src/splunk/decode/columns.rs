@@ -21,13 +21,13 @@ pub struct Columns {
 
 impl Columns {
     /// No event yet.
-    pub fn new(received_at_ns: i64) -> Self {
-        Self {
-            rows: Rows::new(EVENTS, received_at_ns),
+    pub fn new(received_at_ns: i64) -> Result<Self> {
+        Ok(Self {
+            rows: Rows::new(EVENTS, received_at_ns)?,
             resource: Vec::new(),
             body: Vec::new(),
             fields: Vec::new(),
-        }
+        })
     }
 
     /// Adds an event, or counts it as refused.
@@ -44,7 +44,7 @@ impl Columns {
         let fields = std::mem::take(&mut self.fields);
         // An object without its tag is an attribute set.
         let set = fields.get(1..).unwrap_or_default();
-        self.origin(&event, set)?;
+        self.origin(&event, set);
         let record = Record {
             time_ns,
             body: &self.body,
@@ -66,7 +66,7 @@ impl Columns {
     }
 
     /// Sets the resource: where an event is from, and the service that its fields name.
-    pub fn origin(&mut self, event: &Event<'_>, fields: &[u8]) -> Result<()> {
+    pub fn origin(&mut self, event: &Event<'_>, fields: &[u8]) {
         self.resource.clear();
         if let Some(service) = attrs::get(fields, SERVICE_NAME) {
             attrs::put_encoded(&mut self.resource, SERVICE_NAME, service);
@@ -83,7 +83,7 @@ impl Columns {
                 put_nested(&mut self.resource, |out| value::put_string(out, text));
             }
         }
-        self.rows.set_resource(&self.resource)
+        self.rows.set_resource(&self.resource);
     }
 
     /// Whether there was no event, not even one that was refused.

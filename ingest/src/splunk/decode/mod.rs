@@ -37,7 +37,7 @@ pub enum Encoding {
 
 /// Decodes a body. `received_at_ns` dates events that say nothing of when they were.
 pub fn decode(encoding: Encoding, body: &[u8], received_at_ns: i64) -> Result<Decoded> {
-    let mut columns = Columns::new(received_at_ns);
+    let mut columns = Columns::new(received_at_ns)?;
     match encoding {
         Encoding::Events => event::read(body, &mut columns)?,
         Encoding::Raw => raw::read(body, &mut columns)?,

@@ -13,7 +13,7 @@ pub fn read(body: &[u8], columns: &mut Columns) -> Result<()> {
     let wrong = |reason| Error::invalid(format!("the request's parameters: {reason}"));
     let head = event::parse(&head).map_err(wrong)?;
     let time_ns = event::time_ns(head.time.as_ref()).map_err(wrong)?;
-    columns.origin(&head, &[])?;
+    columns.origin(&head, &[]);
     for line in lines {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if !line.trim_ascii().is_empty() {

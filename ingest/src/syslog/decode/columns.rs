@@ -10,7 +10,7 @@ use throughline_model::value::{Value, put_int, put_string};
 
 use super::Arrived;
 use super::message::{self, Element};
-use crate::log_rows::LogRows;
+use crate::records::LogRows;
 
 /// OpenTelemetry's severity numbers of syslog's eight severities, most severe first (its data model of logs,
 /// "Appendix B").

@@ -1,5 +1,4 @@
-//! The columns of log records that come in other formats than OTLP, under construction, and what these
-//! formats share. The tables are in docs/translation.md.
+//! The columns of log records that come in other formats than OTLP, under construction.
 
 use throughline_model::Result;
 use throughline_model::batch::{Batch, Decoded};
@@ -42,6 +41,11 @@ impl LogRows {
         self.builder.push(fields)
     }
 
+    /// How many records were begun.
+    pub fn begun(&self) -> u64 {
+        self.position
+    }
+
     /// Refuses the open record.
     pub fn refuse(&mut self, what: &str, reason: &str) {
         self.builder.abandon();
@@ -56,23 +60,4 @@ impl LogRows {
             message: self.refusals.message(),
         })
     }
-}
-
-/// The severity number of a level's name; 0 if it is none.
-pub fn severity_number(name: &str) -> i32 {
-    let name = name.trim();
-    let is = |names: &[&str]| names.iter().any(|known| known.eq_ignore_ascii_case(name));
-    let levels: [(i32, &[&str]); 10] = [
-        (1, &["trace", "finest", "verbose"]),
-        (5, &["debug", "dbug", "fine"]),
-        (9, &["info", "information", "informational"]),
-        (10, &["notice"]),
-        (13, &["warn", "warning"]),
-        (17, &["error", "err", "severe"]),
-        (18, &["critical", "crit", "dpanic"]),
-        (19, &["alert", "panic"]),
-        (21, &["fatal", "emergency", "emerg"]),
-        (0, &[]),
-    ];
-    levels.iter().find(|(_, names)| is(names)).map_or(0, |(number, _)| *number)
 }
