@@ -107,7 +107,7 @@ mod tests {
         let rows =
             |wanted: &str| runs.rows(|value| Ok(wanted.contains(value))).expect("never fails");
         assert_eq!(rows("a"), [0..2, 6..7]);
-        assert_eq!(rows("b"), [2..5,]);
+        assert_eq!(rows("b"), vec![Range { start: 2, end: 5 }]);
         assert_eq!(rows("bc"), [2..5, 5..6]);
         assert!(rows("x").is_empty());
     }

@@ -32,7 +32,8 @@ async fn a_lookup_names_a_segment_whose_traces_are_damaged() {
     for section in [TRACE_FILTER, TRACE_IDS, TRACE_ORDER] {
         let fixture = Fixture::new();
         let (segment, id) = damaged(&fixture, section);
-        let view = Arc::new(View { spans: tier(&[segment.clone()], &[]), ..View::default() });
+        let view =
+            Arc::new(View { spans: tier(std::slice::from_ref(&segment), &[]), ..View::default() });
         let context = context();
         let found = trace_spans(&view, id, None, None, &context).await.expect("goes on");
         assert!(found.is_empty(), "section {section}");
@@ -46,7 +47,7 @@ async fn a_lookup_names_a_segment_whose_traces_are_damaged() {
 fn a_search_goes_on_without_damaged_facts() {
     let fixture = Fixture::new();
     let (segment, id) = damaged(&fixture, FACTS);
-    let view = View { spans: tier(&[segment.clone()], &[]), ..View::default() };
+    let view = View { spans: tier(std::slice::from_ref(&segment), &[]), ..View::default() };
     let context = context();
     let target = Target::Column("name".to_owned());
     let any = Predicate { target, op: Op::Exists };
