@@ -239,7 +239,7 @@ async fn dependencies(
     let (start_ns, end_ns) = params::back_from_end(&params, state.clock.now_ns(), DAY_NS)?;
     let (ctx, _guard) = asker();
     let time = TimeRange { start_ns, end_ns: end_ns.saturating_add(1) };
-    let (calls, _) = state.engine.service_calls(time, &ctx).await?;
+    let (calls, stats) = state.engine.service_calls(time, &ctx).await?;
     let is_asked = |calls: &ServiceCalls| {
         service.is_none_or(|name| calls.parent == name || calls.child == name)
     };
@@ -249,7 +249,9 @@ async fn dependencies(
         call_count: calls.calls,
     };
     let data = calls.into_iter().filter(is_asked).map(link).collect();
-    Ok(Json(Envelope { data, ..Envelope::default() }))
+    let errors = stats.scan.partial.iter().map(|name| unread(name)).collect::<Vec<_>>();
+    let errors = (!errors.is_empty()).then_some(errors);
+    Ok(Json(Envelope { data, errors, ..Envelope::default() }))
 }
 
 /// Answers for paths under `/jaeger` that do not exist.

@@ -131,22 +131,22 @@ async fn trace_many(State(state): State<ApiState>, params: Query) -> Result<Resp
     Ok(streamed(state, ids.into_iter().map(|id| (id, None)).collect(), &[]))
 }
 
-async fn dependencies(
-    State(state): State<ApiState>,
-    params: Query,
-) -> Result<Json<Vec<DependencyLink>>> {
+async fn dependencies(State(state): State<ApiState>, params: Query) -> Result<Response> {
     let now_ns = state.clock.now_ns();
     let (start_ns, end_ns) = back_from_end(&params?, now_ns, params::LOOKBACK_NS)?;
     let (ctx, _guard) = asker();
     let time = TimeRange { start_ns, end_ns: end_ns.saturating_add(1) };
-    let (calls, _) = state.engine.service_calls(time, &ctx).await?;
+    let (calls, stats) = state.engine.service_calls(time, &ctx).await?;
     let link = |calls: ServiceCalls| DependencyLink {
         parent: calls.parent,
         child: calls.child,
         call_count: calls.calls,
         error_count: calls.errors,
     };
-    Ok(Json(calls.into_iter().map(link).collect()))
+    let links: Vec<_> = calls.into_iter().map(link).collect();
+    let body = serde_json::to_vec(&links)
+        .map_err(|err| ApiError::internal(format!("links cannot be written: {err}")))?;
+    Ok(answer::json(body, &stats.scan.partial))
 }
 
 async fn autocomplete_keys(State(state): State<ApiState>) -> Result<Json<Vec<String>>> {
