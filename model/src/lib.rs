@@ -10,6 +10,7 @@
 //! - [`exception`]: which exceptions are the same
 //! - [`exponential`]: buckets of distributions
 //! - [`predicate`]: conditions that `query` pushes down and `storage` evaluates
+//! - [`words`]: what a word of a text is
 pub mod attrs;
 pub mod batch;
 pub mod codec;
@@ -26,8 +27,10 @@ pub mod predicate;
 pub mod schema;
 pub mod signal;
 pub mod span;
+pub mod template;
 pub mod time;
 pub mod value;
+pub mod words;
 
 pub use batch::Batch;
 pub use error::{Error, ErrorKind, Result};

@@ -2,6 +2,8 @@
 //!
 //! A list of predicates is their conjunction. What cannot be said here stays above the scan.
 
+use crate::words::Phrase;
+
 /// What a condition looks at.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Target {
@@ -19,7 +21,7 @@ pub enum Target {
 
 /// How a value is compared. A target without a value satisfies only [`Op::Missing`] and, since
 /// "not equal" is asked by people who want the rest, the negated operators [`Op::Ne`],
-/// [`Op::NotMatches`] and [`Op::NotContains`].
+/// [`Op::NotMatches`], [`Op::NotContains`] and [`Op::NotPhrase`].
 #[derive(Clone, Debug)]
 pub enum Op {
     /// Equal to the operand.
@@ -46,6 +48,10 @@ pub enum Op {
     Contains(String),
     /// The text does not contain this string, or is absent.
     NotContains(String),
+    /// The text has these words side by side, in either case.
+    Phrase(Phrase),
+    /// The text does not have them so, or is absent.
+    NotPhrase(Phrase),
     /// There is a value.
     Exists,
     /// There is no value.

@@ -45,6 +45,9 @@ pub mod col {
     pub const BODY: &str = "body";
     pub const BODY_VALUE: &str = "body_value";
     pub const EVENT_NAME: &str = "event_name";
+    // Derived, in no batch: what the body looks like, and the same as 16 hexadecimal digits.
+    pub const TEMPLATE: &str = "template";
+    pub const TEMPLATE_ID: &str = "template_id";
 
     pub const SERIES_ID: &str = "series_id";
     pub const SERIES: &str = "series";

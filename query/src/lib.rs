@@ -6,7 +6,8 @@
 //!
 //! - [`sql`]: DataFusion over tables that are views of the item schemas
 //! - [`traces`]: a trace by its id, and trace search
-//! - [`logs`]: log search
+//! - [`logs`]: log search; `logs::language`: the native language of logs
+//! - [`logql`]: LogQL, over lines that it is handed
 //! - [`metrics`]: metric names, series, raw points, exemplars
 //! - [`services`]: the service map, and rate, errors and durations of operations
 //! - [`traceql`]: spans and traces by TraceQL
@@ -20,6 +21,7 @@ mod context;
 mod engine;
 mod error;
 pub mod exceptions;
+pub mod logql;
 pub mod logs;
 pub mod metrics;
 pub mod services;

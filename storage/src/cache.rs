@@ -38,6 +38,11 @@ pub(crate) enum Part {
     Runs(u32, u32),
     /// The rows of a row group that meet some conditions, by the hash of these.
     Found(u32, u128),
+    /// What log records look like.
+    Templates,
+    /// What the log records of a row group share, and which words they have.
+    LogRuns(u32),
+    Words(u32),
     /// What the numbers of the rollup mean.
     RollupKeys,
     /// Exceptions by group.

@@ -1,6 +1,7 @@
 //! Log search: words of the body, fields, severity, ids, service and time.
 
 mod histogram;
+pub mod language;
 mod read;
 mod search;
 mod text;

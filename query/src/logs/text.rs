@@ -3,11 +3,12 @@
 //! ```text
 //! text := term*        term := ['-'] (word ['*'] | '"' phrase '"')
 //! ```
-//! Words are runs of letters and digits. A term of several words (`user.id`, or a phrase) matches
-//! them side by side, whatever stands between; a term without any is looked for as it is.
+//! What a word is, `model::words` says. A term of several words (`user.id`, or a phrase) matches them
+//! side by side, whatever stands between; a term without any is looked for as it is.
 
 use throughline_model::predicate::{Op, Operand, Predicate, Target};
 use throughline_model::schema::col;
+use throughline_model::words::Phrase;
 
 use crate::{Error, Result};
 
@@ -64,23 +65,13 @@ fn terms(text: &str) -> Result<Vec<Term>> {
 
 impl Term {
     fn predicate(&self) -> Predicate {
-        let pattern = self.pattern();
-        let op = if self.excluded { Op::NotMatches(pattern) } else { Op::Matches(pattern) };
+        let op = match (Phrase::of(&self.text, self.prefix), self.excluded) {
+            (Some(phrase), false) => Op::Phrase(phrase),
+            (Some(phrase), true) => Op::NotPhrase(phrase),
+            (None, false) => Op::Contains(self.text.clone()),
+            (None, true) => Op::NotContains(self.text.clone()),
+        };
         Predicate { target: Target::Column(col::BODY.to_owned()), op }
-    }
-
-    fn pattern(&self) -> String {
-        let words = self
-            .text
-            .split(|c: char| !c.is_alphanumeric())
-            .filter(|word| !word.is_empty())
-            .map(regex::escape)
-            .collect::<Vec<_>>();
-        if words.is_empty() {
-            return format!("(?i){}", regex::escape(&self.text));
-        }
-        let end = if self.prefix { "" } else { r"(?:$|[^\p{L}\p{N}])" };
-        format!(r"(?i)(?:^|[^\p{{L}}\p{{N}}]){}{end}", words.join(r"[^\p{L}\p{N}]+"))
     }
 }
 
@@ -112,10 +103,10 @@ mod tests {
         ];
         for (text, body, expected) in cases {
             let met = predicates(text).expect("parses").iter().all(|p| match &p.op {
-                Op::Matches(pattern) => regex::Regex::new(pattern).expect("valid").is_match(body),
-                Op::NotMatches(pattern) => {
-                    !regex::Regex::new(pattern).expect("valid").is_match(body)
-                }
+                Op::Phrase(phrase) => phrase.is_in(body),
+                Op::NotPhrase(phrase) => !phrase.is_in(body),
+                Op::Contains(part) => body.contains(part.as_str()),
+                Op::NotContains(part) => !body.contains(part.as_str()),
                 other => panic!("{other:?}"),
             });
             assert_eq!(met, expected, "{text} in {body}");

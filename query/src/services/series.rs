@@ -126,6 +126,8 @@ fn is_asked_for(name: &str, predicates: &[Predicate], ask: Ask) -> bool {
             }
             Op::Contains(part) => (name.contains(part.as_str()), !part.is_empty()),
             Op::NotContains(part) => (!name.contains(part.as_str()), false),
+            Op::Phrase(phrase) => (phrase.is_in(name), true),
+            Op::NotPhrase(phrase) => (!phrase.is_in(name), false),
             Op::Exists => (true, false),
             _ => (false, false),
         };

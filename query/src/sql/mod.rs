@@ -16,6 +16,7 @@ mod pushdown;
 pub(crate) mod session;
 mod sets;
 pub(crate) mod tables;
+mod words;
 
 use std::fmt;
 use std::sync::Arc;

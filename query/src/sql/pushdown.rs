@@ -11,6 +11,7 @@ use throughline_model::time::TimeRange;
 
 use super::sets::{AttrFunction, AttrType};
 use super::tables::columns::{Make, SqlColumn};
+use super::words::{self, HasWords};
 
 /// What a condition becomes.
 #[derive(Clone, Debug)]
@@ -64,6 +65,8 @@ pub(crate) fn convert(expr: &Expr, columns: &[SqlColumn]) -> Option<Pushed> {
             Some(pushed(subject.target, Op::In(operands), exact))
         }
         Expr::Like(like) => self::like(like, columns),
+        Expr::ScalarFunction(_) => has_words(expr, columns, |op| op),
+        Expr::Not(inner) => has_words(inner, columns, words::negated),
         Expr::IsNotNull(expr) => {
             let subject = subject(expr, columns)?;
             let exact = subject.is_exact(); // a typed function wants more than any value
@@ -75,6 +78,12 @@ pub(crate) fn convert(expr: &Expr, columns: &[SqlColumn]) -> Option<Pushed> {
         }
         _ => None,
     }
+}
+
+fn has_words(expr: &Expr, columns: &[SqlColumn], make: fn(Op) -> Op) -> Option<Pushed> {
+    let (text, op) = HasWords::call(expr)?;
+    let subject = subject(text, columns)?;
+    matches!(subject.kind, Kind::Text).then(|| pushed(subject.target, make(op), true))
 }
 
 impl Subject<'_> {

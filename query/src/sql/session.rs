@@ -29,6 +29,7 @@ use super::pool::QueryPool;
 use super::position::located;
 use super::sets::{AttrFunction, SubscriptPlanner};
 use super::tables;
+use super::words::HasWords;
 use crate::context::Budget;
 use crate::{EngineOptions, Error, Result};
 
@@ -155,7 +156,7 @@ fn add_functions(state: &mut SessionState) -> Result<()> {
     use datafusion::execution::FunctionRegistry;
     state.register_udf(Arc::new(IdText::udf()))?;
     state.register_udf(Arc::new(ExceptionFingerprint::udf()))?;
-    for function in AttrFunction::all() {
+    for function in AttrFunction::all().into_iter().chain(HasWords::all()) {
         state.register_udf(function)?;
     }
     Ok(())

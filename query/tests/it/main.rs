@@ -6,6 +6,8 @@ mod data;
 mod exceptions;
 mod fields;
 mod harness;
+mod log_language;
+mod logql;
 mod logs;
 mod metrics;
 mod property;

@@ -16,6 +16,7 @@ use memchr::memmem::Finder;
 use regex::Regex;
 use throughline_model::predicate::{Op, Operand};
 use throughline_model::value::ValueRef;
+use throughline_model::words::Phrase;
 use throughline_model::{attrs, origin};
 
 use super::single::key_number;
@@ -47,6 +48,7 @@ enum Test {
     Matches(Regex),
     StringMatches(Regex),
     Contains(Box<Finder<'static>>),
+    Phrase(Phrase),
     Exists,
 }
 
@@ -70,6 +72,8 @@ impl Condition {
             Op::NotMatches(pattern) => (Test::Matches(regex(pattern)?), true),
             Op::Contains(text) => (contains(text), false),
             Op::NotContains(text) => (contains(text), true),
+            Op::Phrase(phrase) => (Test::Phrase(phrase.clone()), false),
+            Op::NotPhrase(phrase) => (Test::Phrase(phrase.clone()), true),
             Op::Exists => (Test::Exists, false),
             Op::Missing => (Test::Exists, true),
         };
@@ -167,7 +171,7 @@ impl Test {
             Test::Compare(operand, _) => !is_text(operand),
             Test::In(operands) => !operands.iter().any(is_text),
             Test::StringMatches(_) => true,
-            Test::Matches(_) | Test::Contains(_) | Test::Exists => false,
+            Test::Matches(_) | Test::Contains(_) | Test::Phrase(_) | Test::Exists => false,
         }
     }
 
@@ -190,6 +194,7 @@ impl Test {
             Test::Contains(finder) => {
                 text(scalar)?.is_some_and(|text| finder.find(text.as_bytes()).is_some())
             }
+            Test::Phrase(phrase) => text(scalar)?.is_some_and(|text| phrase.is_in(&text)),
         })
     }
 }

@@ -1,21 +1,22 @@
 //! The scan of one row group: statistics first, then one condition after the other on the rows that
 //! are left, and the projection last.
 
-use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{Array, AsArray, RecordBatch, RecordBatchOptions};
 use arrow::buffer::BooleanBuffer;
-use arrow::datatypes::{Int64Type, TimestampNanosecondType, UInt32Type};
-use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
+use arrow::datatypes::{Int64Type, Schema, TimestampNanosecondType, UInt32Type};
+use parquet::arrow::arrow_reader::RowSelection;
 use throughline_model::predicate::{Op, Predicate, Target};
 use throughline_model::schema::col;
 use throughline_model::time::TimeRange;
-use throughline_model::value::ValueRef;
 use throughline_model::{Signal, TraceId};
 
-use super::evaluate::{Condition, Scalar, Verdicts};
-use super::plan::Plan;
+use super::evaluate::{Condition, Verdicts};
+use super::known::Known;
+use super::left::{Left, SELECTOR_BYTES};
+use super::plan::{self, Plan};
+use super::templates::TemplateRows;
 use super::{ScanColumn, ScanStats, prune};
 use crate::cache::Part;
 use crate::segment::layout::{PARENT, PARENT_NONE, REST, TRACE};
@@ -41,59 +42,6 @@ pub(crate) struct GroupScan<'a> {
     pub stats: &'a ScanStats,
 }
 
-/// The rows of a row group that are left.
-#[derive(Clone, Debug)]
-pub(crate) struct Left {
-    selection: Option<RowSelection>,
-    rows: usize,
-}
-
-impl Left {
-    /// How many rows are left.
-    pub(crate) fn count(&self) -> usize {
-        self.rows
-    }
-
-    /// The rows that are left, of so many, ascending.
-    pub(crate) fn rows(&self, total: usize) -> Vec<u32> {
-        let Some(selection) = &self.selection else { return (0..total as u32).collect() };
-        let mut rows = Vec::with_capacity(self.rows);
-        let mut at = 0u32;
-        for selector in selection.iter() {
-            let end = at + selector.row_count as u32;
-            if !selector.skip {
-                rows.extend(at..end);
-            }
-            at = end;
-        }
-        rows
-    }
-
-    // Of so many rows only those in the ranges.
-    fn only(self, ranges: Vec<Range<usize>>, total: usize) -> Self {
-        if ranges.len() == 1 && ranges[0] == (0..total) {
-            return self;
-        }
-        self.intersection(RowSelection::from_consecutive_ranges(ranges.into_iter(), total))
-    }
-
-    fn intersection(self, other: RowSelection) -> Self {
-        let selection = match &self.selection {
-            Some(selection) => selection.intersection(&other),
-            None => other,
-        };
-        Self { rows: selection.row_count(), selection: Some(selection) }
-    }
-
-    fn refine(self, keep: BooleanBuffer) -> Self {
-        let rows = keep.count_set_bits();
-        if rows == self.rows {
-            return self;
-        }
-        Self { selection: Some(prune::refine(self.selection, keep)), rows }
-    }
-}
-
 impl GroupScan<'_> {
     /// The rows that meet all conditions. With `newest` (how many, and the oldest time that counts)
     /// only as many of the newest among them, ties included. Few rows are remembered: dashboards, rules
@@ -105,32 +53,40 @@ impl GroupScan<'_> {
         let key = self.plan.key(*time != TimeRange::ALL && !inside).filter(|_| newest.is_none());
         let part = key.map(|key| Part::Found(self.row_group as u32, key));
         if let Some(known) = part.and_then(|part| self.segment.kept::<Left>(part)) {
-            ScanStats::add(&self.stats.rows_matched, known.rows as u64);
+            ScanStats::add(&self.stats.rows_matched, known.count() as u64);
             return Ok(Left::clone(&known));
         }
         let left = self.look(newest)?;
-        let selectors = left.selection.as_ref().map_or(0, |selection| selection.iter().count());
-        if let Some(part) = part.filter(|_| selectors <= SELECTORS_KEPT_MAX) {
-            let bytes = FOUND_BYTES + selectors * size_of::<RowSelector>();
-            self.segment.keep(part, Arc::new(left.clone()), bytes);
+        if let Some(part) = part
+            && let Some((kept, selectors)) = left.compact(SELECTORS_KEPT_MAX)
+        {
+            let bytes = FOUND_BYTES + selectors * SELECTOR_BYTES;
+            self.segment.keep(part, Arc::new(kept), bytes);
         }
         Ok(left)
     }
 
     fn look(&self, newest: Option<(usize, i64)>) -> Result<Left> {
         let group = self.opened.row_group(self.row_group)?;
-        let mut left = Left { selection: None, rows: group.rows as usize };
+        let rows = group.rows as usize;
+        let mut left = Left::all(rows);
         if let Some(traces) = &self.plan.traces {
             left = self.keep_traces(left, traces)?;
         }
-        let mut in_runs = vec![false; self.plan.predicates.len()];
-        for (number, predicate) in self.plan.predicates.iter().enumerate() {
-            if let Some(rows) = self.rows_in_runs(predicate, &self.plan.conditions[number])? {
-                in_runs[number] = true;
-                left = left.only(rows, group.rows as usize);
+        let time = &self.plan.time;
+        let inside = time.contains(group.min_time_ns) && time.contains(group.max_end_ns);
+        let is_cut = *time != TimeRange::ALL && !inside;
+        let mut known = Vec::with_capacity(self.plan.predicates.len());
+        for number in 0..self.plan.predicates.len() {
+            if left.count() == 0 {
+                return Ok(left);
             }
+            let (found, kept) = self.known(number, left)?;
+            known.push(found);
+            left = kept;
         }
-        if left.rows == 0 {
+        let (in_time, mut left) = self.known_time(is_cut, left)?;
+        if left.count() == 0 {
             return Ok(left);
         }
         let (selection, pages) = prune::pages(
@@ -144,23 +100,46 @@ impl GroupScan<'_> {
         if let Some(pages) = selection {
             left = left.intersection(pages);
         }
-        ScanStats::add(&self.stats.rows_scanned, left.rows as u64);
-        let time = &self.plan.time;
-        let inside = time.contains(group.min_time_ns) && time.contains(group.max_end_ns);
-        if *time != TimeRange::ALL && !inside {
-            left = self.keep_time(left)?;
+        ScanStats::add(&self.stats.rows_scanned, left.count() as u64);
+        if is_cut {
+            left = self.verify(left, &in_time, |left| self.keep_time(left))?;
         }
         let conditions = self.plan.predicates.iter().zip(&self.plan.conditions);
-        for ((predicate, condition), in_runs) in conditions.zip(in_runs) {
-            if left.rows > 0 && !in_runs && !self.plan.names_traces(predicate) {
-                left = self.keep_matching(left, predicate, condition)?;
+        for ((predicate, condition), known) in conditions.zip(&known) {
+            if left.count() > 0 && !self.plan.names_traces(predicate) {
+                let keep = |left| self.keep_matching(left, predicate, condition);
+                left = self.verify(left, known, keep)?;
             }
         }
         if let Some((count, floor_ns)) = newest {
             left = self.keep_newest(left, count, floor_ns)?;
         }
-        ScanStats::add(&self.stats.rows_matched, left.rows as u64);
+        ScanStats::add(&self.stats.rows_matched, left.count() as u64);
         Ok(left)
+    }
+
+    // Checks the rows of which it is not known already whether they meet a condition.
+    fn verify(
+        &self,
+        left: Left,
+        known: &Known,
+        check: impl FnOnce(Left) -> Result<Left>,
+    ) -> Result<Left> {
+        let known = match known {
+            Known::Nothing => return check(left),
+            Known::Decided => return Ok(left),
+            Known::Found(found) => found,
+        };
+        let rows = known.sure.rows();
+        let mut sure = left.set(rows);
+        let mut open = sure.clone();
+        open.intersect(&known.maybe);
+        if open.is_empty() {
+            return Ok(left);
+        }
+        sure.subtract(&known.maybe);
+        sure.unite(&check(Left::of_set(open))?.set(rows));
+        Ok(Left::of_set(sure))
     }
 
     /// Hands out the rows found, in batches of the plan's columns with the time of each row.
@@ -170,16 +149,26 @@ impl GroupScan<'_> {
         with_times: bool,
         mut emit: impl FnMut(RecordBatch, Vec<i64>) -> Result<bool>,
     ) -> Result<()> {
-        if left.rows == 0 {
+        if left.count() == 0 {
             return Ok(());
         }
         let assembler = self.assembler();
+        let is_template = |column: &&ScanColumn| plan::is_template(column);
+        let (derived, columns): (Vec<_>, Vec<_>) = self.plan.columns.iter().partition(is_template);
+        let columns = columns.into_iter().cloned().collect::<Vec<_>>();
         let mut leaves = Vec::new();
-        for column in &self.plan.columns {
+        for column in &columns {
             leaves.extend(assembler.leaves(column, Parents::InSlab)?);
         }
         if with_times {
             leaves.push(self.opened.leaf(self.plan.time_column())?);
+        }
+        let mut templates = match derived.is_empty() {
+            true => None,
+            false => Some(self.template_rows(&left)?),
+        };
+        if columns.is_empty() && !with_times {
+            return self.read_nothing(left.count(), templates.as_mut(), emit);
         }
         if leaves.is_empty() {
             leaves.push(self.opened.leaf(col::FLAGS)?); // rows are counted by some column
@@ -187,16 +176,42 @@ impl GroupScan<'_> {
         let rows = self.opened.read_rows(
             self.row_group,
             &leaves,
-            left.selection,
-            BATCH_ROWS.min(left.rows),
+            left.selection(),
+            BATCH_ROWS.min(left.count()),
             self.io,
         )?;
         for file in rows {
             let file = file?;
             let times =
                 if with_times { times(&file, self.plan.time_column())? } else { Vec::new() };
-            let batch = assembler.assemble(&file, &self.plan.columns, Parents::InSlab, self.io)?;
+            let mut batch = assembler.assemble(&file, &columns, Parents::InSlab, self.io)?;
+            if let Some(templates) = &mut templates {
+                batch = templates.add_to(&batch, &self.plan.columns)?;
+            }
             if !emit(batch, times)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    // Rows of which nothing in the file is asked for.
+    fn read_nothing(
+        &self,
+        mut rows: usize,
+        mut templates: Option<&mut TemplateRows>,
+        mut emit: impl FnMut(RecordBatch, Vec<i64>) -> Result<bool>,
+    ) -> Result<()> {
+        while rows > 0 {
+            let count = rows.min(BATCH_ROWS);
+            rows -= count;
+            let options = RecordBatchOptions::new().with_row_count(Some(count));
+            let schema = Arc::new(Schema::empty());
+            let mut batch = RecordBatch::try_new_with_options(schema, Vec::new(), &options)?;
+            if let Some(templates) = &mut templates {
+                batch = templates.add_to(&batch, &self.plan.columns)?;
+            }
+            if !emit(batch, Vec::new())? {
                 break;
             }
         }
@@ -209,11 +224,10 @@ impl GroupScan<'_> {
 
     // All rows left of some file columns, as one batch.
     fn column_batch(&self, left: &Left, leaves: &[usize]) -> Result<RecordBatch> {
-        let selection = left.selection.clone();
-        let mut rows =
-            self.opened.read_rows(self.row_group, leaves, selection, left.rows, self.io)?;
+        let (selection, count) = (left.selection(), left.count());
+        let mut rows = self.opened.read_rows(self.row_group, leaves, selection, count, self.io)?;
         let batch = rows.next().transpose()?;
-        let batch = batch.filter(|batch| batch.num_rows() == left.rows);
+        let batch = batch.filter(|batch| batch.num_rows() == count);
         batch.ok_or_else(|| {
             Error::corrupt(format!("row group {} has fewer rows than expected", self.row_group))
         })
@@ -226,21 +240,20 @@ impl GroupScan<'_> {
         }
         if self.plan.signal == Signal::Traces {
             let rows = trace_rows(self.segment, self.opened, self.row_group, &ordinals, self.io)?;
-            let total = left.rows;
             let ranges = rows.iter().map(|row| *row as usize..*row as usize + 1);
-            let selection = RowSelection::from_consecutive_ranges(ranges, total);
-            return Ok(Left { selection: Some(selection), rows: rows.len() });
+            let selection = RowSelection::from_consecutive_ranges(ranges, left.count());
+            return Ok(Left::of_selection(selection));
         }
         ordinals.sort_unstable();
         let leaf = self.opened.leaf(TRACE)?;
         let (pages, skipped) =
-            prune::pages_with_numbers(self.opened, self.row_group, leaf, left.rows, &ordinals);
+            prune::pages_with_numbers(self.opened, self.row_group, leaf, left.count(), &ordinals);
         ScanStats::add(&self.stats.pages_pruned, skipped);
         let left = match pages {
-            Some(selection) => Left { rows: selection.row_count(), selection: Some(selection) },
+            Some(selection) => Left::of_selection(selection),
             None => left,
         };
-        if left.rows == 0 {
+        if left.count() == 0 {
             return Ok(left);
         }
         let batch = self.column_batch(&left, &[leaf])?;
@@ -251,26 +264,8 @@ impl GroupScan<'_> {
         Ok(left.refine(keep))
     }
 
-    // The rows that meet a condition on what sorts the rows of a slab, from its runs.
-    fn rows_in_runs(
-        &self,
-        predicate: &Predicate,
-        condition: &Condition,
-    ) -> Result<Option<Vec<Range<usize>>>> {
-        let Target::Column(column) = &predicate.target else { return Ok(None) };
-        let sorts = matches!(column.as_str(), col::SERVICE_NAME | col::NAME);
-        if !sorts || self.plan.signal != Signal::Traces {
-            return Ok(None);
-        }
-        let runs = self.segment.runs(self.row_group, column, self.io)?;
-        if runs.is_unsorted {
-            return Ok(None);
-        }
-        runs.rows(|text| condition.value(Scalar::Value(ValueRef::String(text)))).map(Some)
-    }
-
     fn keep_time(&self, left: Left) -> Result<Left> {
-        if left.rows == 0 {
+        if left.count() == 0 {
             return Ok(left);
         }
         let time = self.plan.time;
@@ -304,7 +299,7 @@ impl GroupScan<'_> {
         }
         let leaves = assembler.leaves(&target, Parents::InSlab)?;
         if leaves.is_empty() {
-            let keep = BooleanBuffer::collect_bool(left.rows, |_| condition.absent());
+            let keep = BooleanBuffer::collect_bool(left.count(), |_| condition.absent());
             return Ok(left.refine(keep));
         }
         let file = self.column_batch(&left, &leaves)?;
@@ -365,7 +360,7 @@ impl GroupScan<'_> {
 
     fn keep_newest(&self, left: Left, count: usize, floor_ns: i64) -> Result<Left> {
         let group = self.opened.row_group(self.row_group)?;
-        if left.rows == 0 || (left.rows <= count && group.min_time_ns >= floor_ns) {
+        if left.count() == 0 || (left.count() <= count && group.min_time_ns >= floor_ns) {
             return Ok(left);
         }
         let batch = self.column_batch(&left, &[self.opened.leaf(self.plan.time_column())?])?;

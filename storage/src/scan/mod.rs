@@ -8,14 +8,18 @@ mod facts;
 mod group;
 mod head;
 mod keys;
+mod known;
+mod left;
 mod newest;
 mod plan;
 mod prune;
 pub mod rollup;
 mod run;
 pub(crate) mod single;
+mod templates;
 #[cfg(test)]
 mod tests;
+mod text;
 mod trace;
 mod traces;
 

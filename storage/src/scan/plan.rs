@@ -60,6 +60,13 @@ impl Plan {
         })
     }
 
+    /// Whether templates are asked for, in whatever way.
+    pub(crate) fn needs_templates(&self) -> bool {
+        let targets = self.predicates.iter().map(|predicate| &predicate.target);
+        let mut targets = targets.map(|target| ScanColumn::Attribute(target.clone()));
+        self.columns.iter().any(is_template) || targets.any(|column| is_template(&column))
+    }
+
     /// The column that orders rows and that a range of time looks at.
     pub(crate) fn time_column(&self) -> &'static str {
         if self.signal == Signal::Logs { col::TIME } else { col::START_TIME }
@@ -82,6 +89,14 @@ impl Plan {
             && predicate.target == Target::Column(col::TRACE_ID.to_owned())
             && prune::traces_asked(std::slice::from_ref(predicate)) == self.traces
     }
+}
+
+/// Whether a column is derived from templates.
+pub(crate) fn is_template(column: &ScanColumn) -> bool {
+    let (ScanColumn::Fixed(name) | ScanColumn::Attribute(Target::Column(name))) = column else {
+        return false;
+    };
+    matches!(name.as_str(), col::TEMPLATE | col::TEMPLATE_ID)
 }
 
 // What it costs to look at a row, roughly: the dear conditions are left for the rows that met the

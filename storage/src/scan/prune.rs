@@ -110,7 +110,10 @@ fn value_may_occur(
 
 /// Whether a row without a value fails the condition.
 fn needs_value(op: &Op) -> bool {
-    !matches!(op, Op::Ne(_) | Op::NotMatches(_) | Op::NotContains(_) | Op::Missing)
+    let negated = |op: &Op| {
+        matches!(op, Op::Ne(_) | Op::NotMatches(_) | Op::NotContains(_) | Op::NotPhrase(_))
+    };
+    !negated(op) && !matches!(op, Op::Missing)
 }
 
 /// The rows of a row group that page statistics leave, and how many pages they skip; none if all.

@@ -21,6 +21,7 @@ use super::group::GroupScan;
 use super::head::scan_batch;
 use super::newest::Held;
 use super::plan::{Guard, Plan};
+use super::templates::with_templates;
 use super::{ScanContext, ScanOrder, ScanRequest, ScanStats, prune};
 use crate::head::Heads;
 use crate::segment::open::{Meter, Opened, Segment};
@@ -131,8 +132,7 @@ impl Job {
     }
 
     fn run_any(&self, sender: &Sender) -> Result<()> {
-        let heads = self.heads.lock().take().unwrap_or_default();
-        for batch in heads.iter() {
+        for batch in self.head_batches()?.iter() {
             self.guard.check()?;
             if self.left.load(Ordering::Relaxed) == 0 {
                 return Ok(());
@@ -151,6 +151,16 @@ impl Job {
                 Some(true) | None => {}
                 Some(false) => return Ok(()),
             }
+        }
+    }
+
+    // The batches of heads, once; with their templates if the plan asks for these.
+    fn head_batches(&self) -> Result<Vec<RecordBatch>> {
+        let heads = self.heads.lock().take().unwrap_or_default();
+        let batches = heads.iter().cloned().collect::<Vec<_>>();
+        match self.plan.needs_templates() {
+            true => with_templates(&batches),
+            false => Ok(batches),
         }
     }
 
@@ -258,9 +268,8 @@ impl Job {
 
     fn run_newest(&self, sender: &Sender) -> Result<()> {
         let segments = std::mem::take(&mut *self.todo.lock());
-        let heads = self.heads.lock().take().unwrap_or_default();
         let mut held = Held::new(self.plan.limit);
-        for batch in heads.iter() {
+        for batch in self.head_batches()?.iter() {
             self.guard.check()?;
             if let Some((batch, times)) = scan_batch(&self.plan, batch, self.stats())? {
                 held.add(batch, &times)?;

@@ -1,8 +1,8 @@
-//! Log records in the order of the file: by five-minute bucket, service, time.
+//! Log records in the order of the file: by five-minute bucket, service, template, time.
 //!
-//! The template of a record joins the key between service and time when templates come. A trace of
-//! log records is an ordinal of the segment's trace table, as with spans, but its rows may lie in any
-//! row group.
+//! Templates are mined from the bodies at hand. A trace of log records is an ordinal of the segment's
+//! trace table, as with spans, but its rows may lie in any row group. From level 1 on each row group has
+//! a word index.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
 use arrow::datatypes::{Int32Type, TimestampNanosecondType};
 use hashbrown::HashMap;
 use throughline_model::schema::col;
+use throughline_model::template::{Miner, Template};
 use throughline_model::time::MINUTE_NS;
 use throughline_model::{Signal, TraceId};
 
@@ -19,13 +20,18 @@ use super::gather::{Gather, RowRef, Unified, dictionary_keys};
 use super::index::summary::RowGroupSummary;
 use super::index::traces::TraceEntry;
 use super::layout::{Layout, TRACE};
+use super::log_runs::{LogKey, LogRuns, minute_of};
 use super::spans::column;
+use super::templates::SegmentTemplates;
+use super::words;
 use super::writer::SegmentWriter;
 use super::{SegmentMeta, Sinks, WriteOptions};
 use crate::Result;
 
 /// Rows of one such stretch of time lie together.
 pub(super) const BUCKET_NS: i64 = 5 * MINUTE_NS;
+/// Segments of this level and above have a word index; younger ones live too briefly.
+const WORDS_LEVEL_MIN: u8 = 1;
 
 /// Sorts and writes log records in the item schema. Sync and CPU-heavy: call it off the async
 /// workers.
@@ -36,22 +42,72 @@ pub fn write_logs(
 ) -> Result<SegmentMeta> {
     let layout = Layout::default();
     let counts = AttributeCounts::of(batches)?;
-    let order = sort(batches)?;
-    let mut entries: HashMap<TraceId, TraceEntry> = HashMap::new();
-    for batch in batches {
-        collect_traces(batch, &mut entries)?;
-    }
-    let traces = LogTraces::number(entries.into_values().collect());
+    let (mut parts, templates) = LogParts::mined(batches)?;
+    let order = sort(batches, &parts.templates)?;
     let rows = order.len() as u64;
     let mut writer = SegmentWriter::new(Signal::Logs, options, &layout, sinks, rows, counts);
     for rows in order.chunks(layout.slab_rows) {
         let gather = Gather { batches, order: rows };
         let routed = route(&gather, writer.columns())?;
-        write_rows(&mut writer, &gather, routed, &traces)?;
+        write_rows(&mut writer, &gather, routed, &mut parts)?;
     }
-    writer.index.traces = traces.entries;
+    writer.index.traces = parts.traces.entries;
+    writer.index.templates = SegmentTemplates { templates };
     facts::of_batches(&mut writer.index, Signal::Logs, batches)?;
     writer.finish()
+}
+
+/// What the writer of a log segment knows of its rows.
+#[derive(Debug)]
+pub(super) struct LogParts {
+    pub traces: LogTraces,
+    /// The template of each row of each batch.
+    pub templates: Vec<Vec<u32>>,
+    /// Numbers of the services met so far.
+    services: HashMap<Box<str>, u32>,
+}
+
+impl LogParts {
+    pub(super) fn new(traces: LogTraces) -> Self {
+        Self { traces, templates: Vec::new(), services: HashMap::new() }
+    }
+
+    fn mined(batches: &[RecordBatch]) -> Result<(Self, Vec<Template>)> {
+        let mut entries: HashMap<TraceId, TraceEntry> = HashMap::new();
+        for batch in batches {
+            collect_traces(batch, &mut entries)?;
+        }
+        let mut parts = Self::new(LogTraces::number(entries.into_values().collect()));
+        let (templates, rows) = mine(batches)?;
+        parts.templates = rows;
+        Ok((parts, templates))
+    }
+
+    fn service(&mut self, name: &str, names: &mut Vec<String>) -> u32 {
+        if let Some(number) = self.services.get(name) {
+            return *number;
+        }
+        let number = names.len() as u32;
+        names.push(name.to_owned());
+        self.services.insert(name.into(), number);
+        number
+    }
+}
+
+/// The templates of the bodies of batches, and the number of each row's.
+pub(crate) fn mine(batches: &[RecordBatch]) -> Result<(Vec<Template>, Vec<Vec<u32>>)> {
+    let mut miner = Miner::default();
+    let mut rows = Vec::with_capacity(batches.len());
+    for batch in batches {
+        let bodies = column(batch, col::BODY)?.as_string::<i32>();
+        let text = |row: usize| if bodies.is_valid(row) { bodies.value(row) } else { "" };
+        rows.push((0..bodies.len()).map(|row| miner.learn(text(row))).collect::<Vec<_>>());
+    }
+    let mined = miner.finish();
+    for template in rows.iter_mut().flatten() {
+        *template = mined.of_shape[*template as usize];
+    }
+    Ok((mined.templates, rows))
 }
 
 /// The traces of a log segment, numbered.
@@ -84,7 +140,7 @@ fn collect_traces(batch: &RecordBatch, entries: &mut HashMap<TraceId, TraceEntry
     Ok(())
 }
 
-fn sort(batches: &[RecordBatch]) -> Result<Vec<RowRef>> {
+fn sort(batches: &[RecordBatch], templates: &[Vec<u32>]) -> Result<Vec<RowRef>> {
     let Some(first) = batches.first() else { return Ok(Vec::new()) };
     let service = first.schema().index_of(col::SERVICE_NAME)?;
     let ranks = Unified::of(batches, service)?.ranked();
@@ -94,11 +150,13 @@ fn sort(batches: &[RecordBatch]) -> Result<Vec<RowRef>> {
         let services = dictionary_keys(batch, service);
         for (row, time) in times.iter().enumerate() {
             let rank = ranks.maps[number][services[row] as usize];
-            keys.push((time.div_euclid(BUCKET_NS), rank, *time, number as u32, row as u32));
+            let template = templates[number][row];
+            let bucket = time.div_euclid(BUCKET_NS);
+            keys.push((bucket, rank, template, *time, number as u32, row as u32));
         }
     }
     keys.sort_unstable();
-    Ok(keys.into_iter().map(|(_, _, _, batch, row)| RowRef { batch, row }).collect())
+    Ok(keys.into_iter().map(|(.., batch, row)| RowRef { batch, row }).collect())
 }
 
 /// Writes rows that are in order as one row group.
@@ -106,13 +164,12 @@ pub(super) fn write_rows(
     writer: &mut SegmentWriter<'_>,
     gather: &Gather<'_>,
     routed: Routed,
-    traces: &LogTraces,
+    parts: &mut LogParts,
 ) -> Result<()> {
-    let Gather { batches, order } = *gather;
     let times = gather.values::<TimestampNanosecondType>(gather.index(col::TIME)?);
     let max_time_ns = times.iter().copied().max().unwrap_or_default();
     let summary = RowGroupSummary {
-        rows: order.len() as u32,
+        rows: gather.order.len() as u32,
         min_time_ns: times.iter().copied().min().unwrap_or_default(),
         max_time_ns,
         max_end_ns: max_time_ns,
@@ -120,32 +177,52 @@ pub(super) fn write_rows(
         traces: 0,
         twins: false,
     };
-    count_minutes(writer, gather, &times)?;
+    add_runs(writer, gather, &times, parts)?;
+    let bodies = gather.index(col::BODY)?;
+    let bodies = gather.column(gather.batches[0].schema().field(bodies))?;
+    let is_indexed = writer.level() >= WORDS_LEVEL_MIN;
+    let words = is_indexed.then(|| words::build(bodies.as_string())).transpose()?.flatten();
+    writer.index.logs.words.push(words);
+    let ordinals = trace_ordinals(gather, &parts.traces)?;
+    let special = HashMap::from_iter([(TRACE, ordinals), (col::BODY, bodies)]);
+    writer.write_row_group(gather, special, routed, summary)
+}
+
+fn trace_ordinals(gather: &Gather<'_>, traces: &LogTraces) -> Result<ArrayRef> {
     let index = gather.index(col::TRACE_ID)?;
-    let columns = batches.iter().map(|b| b.column(index).as_fixed_size_binary());
+    let columns = gather.batches.iter().map(|b| b.column(index).as_fixed_size_binary());
     let columns = columns.collect::<Vec<_>>();
     let ordinal = |at: &RowRef| {
         let (column, row) = (columns[at.batch as usize], at.row as usize);
         let id = column.is_valid(row).then(|| TraceId::from_slice(column.value(row)).ok())??;
         traces.ordinals.get(&id).copied()
     };
-    let ordinals: ArrayRef = Arc::new(order.iter().map(ordinal).collect::<UInt32Array>());
-    writer.write_row_group(gather, HashMap::from_iter([(TRACE, ordinals)]), routed, summary)
+    Ok(Arc::new(gather.order.iter().map(ordinal).collect::<UInt32Array>()))
 }
 
-fn count_minutes(writer: &mut SegmentWriter<'_>, gather: &Gather<'_>, times: &[i64]) -> Result<()> {
+fn add_runs(
+    writer: &mut SegmentWriter<'_>,
+    gather: &Gather<'_>,
+    times: &[i64],
+    parts: &mut LogParts,
+) -> Result<()> {
     let severities = gather.values::<Int32Type>(gather.index(col::SEVERITY_NUMBER)?);
-    let services = Unified::of(gather.batches, gather.index(col::SERVICE_NAME)?)?;
     let index = gather.index(col::SERVICE_NAME)?;
-    let mut counts: HashMap<(i64, u32, i32), u64> = HashMap::new();
-    for ((at, time), severity) in gather.order.iter().zip(times).zip(&severities) {
-        let key = dictionary_keys(&gather.batches[at.batch as usize], index)[at.row as usize];
-        let service = services.maps[at.batch as usize][key as usize];
-        *counts.entry((time.div_euclid(MINUTE_NS), service, *severity)).or_insert(0) += 1;
+    let unified = Unified::of(gather.batches, index)?;
+    let mut numbers: Vec<Option<u32>> = vec![None; unified.values.len()];
+    let names = &mut writer.index.logs.services;
+    let mut runs = LogRuns::default();
+    for ((at, time), severity) in gather.order.iter().zip(times).zip(severities) {
+        let (batch, row) = (at.batch as usize, at.row as usize);
+        let key = dictionary_keys(&gather.batches[batch], index)[row];
+        let unique = unified.maps[batch][key as usize];
+        let service = *numbers[unique as usize].get_or_insert_with(|| {
+            let name = String::from_utf8_lossy(unified.values.get(unique));
+            parts.service(&name, names)
+        });
+        let template = parts.templates[batch][row];
+        runs.push(LogKey { minute: minute_of(*time), service, template, severity });
     }
-    for ((minute, service, severity), rows) in counts {
-        let service = String::from_utf8_lossy(services.values.get(service)).into_owned();
-        *writer.index.log_counts.entry((minute, service, severity)).or_insert(0) += rows;
-    }
+    writer.index.logs.runs.push(runs);
     Ok(())
 }

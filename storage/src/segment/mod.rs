@@ -12,6 +12,9 @@
 //! - `facts`: what is derived from rows beside them: `exceptions` by group, `versions` by service
 //! - `open`: footer, index and columns of a segment; `pages`: their bytes; `rows`: file columns back to item columns
 //! - `rollup`: rates, errors, durations and the service map, counted when spans are written
+//! - `log_runs`: what neighbouring log records share; `templates`: what their bodies look like;
+//!   `log_parts` reads both and the words
+//! - `words`: which rows of log records have a word; `row_set`: rows of a row group as bits
 //! - `soundness`: whether its bytes are still what was written
 mod attributes;
 mod chunk;
@@ -22,19 +25,24 @@ pub(crate) mod gather;
 mod hybrid;
 pub(crate) mod index;
 pub(crate) mod layout;
+pub(crate) mod log_parts;
+pub(crate) mod log_runs;
 mod logs;
 mod merge;
 pub(crate) mod open;
 mod pages;
 pub(crate) mod rollup;
+pub(crate) mod row_set;
 pub(crate) mod rows;
 pub(crate) mod runs;
 pub(crate) mod soundness;
 pub(crate) mod spans;
+pub(crate) mod templates;
 #[cfg(test)]
 pub(crate) mod tests;
 mod trace_facts;
 pub(crate) mod versions;
+pub(crate) mod words;
 mod writer;
 
 use serde::{Deserialize, Serialize};
@@ -50,14 +58,13 @@ pub use exceptions::{
 };
 pub use index::facts::TraceFacts;
 pub use layout::{Layout, SpanOrder};
+pub(crate) use logs::mine;
 pub use logs::write_logs;
 pub use merge::{merge, merge_with};
 pub use open::Segment;
 pub use spans::{write_spans, write_spans_with};
+pub use templates::SegmentTemplates;
 pub use versions::{Run, Versions};
-
-/// Rows of log records by minute (since the epoch), service and severity number.
-pub type LogCounts = std::collections::BTreeMap<(i64, String, i32), u64>;
 
 /// What the catalog knows of a segment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -75,12 +75,6 @@ impl Segment {
         verify_files(&self.store, &self.meta)
     }
 
-    /// How many log records each minute (since the epoch), service and severity number has; no row
-    /// is read. Blocks.
-    pub fn log_counts(&self) -> Result<super::LogCounts> {
-        self.index()?.index.log_counts()
-    }
-
     pub(crate) fn open(&self) -> Result<Arc<Opened>> {
         self.cached(Part::Opened, || Opened::read(self), Opened::memory_bytes)
     }
@@ -122,7 +116,7 @@ impl Segment {
         self.cached(Part::RollupKeys, read, RollupKeys::memory_bytes)
     }
 
-    fn cached<T: Send + Sync + 'static>(
+    pub(super) fn cached<T: Send + Sync + 'static>(
         &self,
         part: Part,
         read: impl FnOnce() -> Result<T>,

@@ -354,6 +354,9 @@ pub(crate) fn item_field(signal: Signal, column: &ScanColumn) -> Result<Field> {
         _ => schema::spans(),
     };
     let fixed = |name: &str| {
+        if signal == Signal::Logs && matches!(name, col::TEMPLATE | col::TEMPLATE_ID) {
+            return Ok(Field::new(name, schema::dict_utf8(), false));
+        }
         item.field_with_name(name)
             .cloned()
             .map_err(|_| Error::invalid(format!("{signal} have no column '{name}'")))

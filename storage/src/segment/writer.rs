@@ -103,6 +103,11 @@ impl<'a> SegmentWriter<'a> {
         }
     }
 
+    /// The level of the segment.
+    pub(crate) fn level(&self) -> u8 {
+        self.options.level
+    }
+
     /// The columns for attributes.
     pub(crate) fn columns(&self) -> &[AttributeColumn] {
         &self.columns

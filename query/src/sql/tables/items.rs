@@ -107,6 +107,8 @@ fn log_columns() -> Vec<SqlColumn> {
         required("resource_attributes", Make::ResourceSet),
         required("scope_attributes", Make::ScopeSet),
         required("dropped_attributes_count", Make::Number(col::DROPPED_ATTRIBUTES_COUNT)),
+        required("template", Make::Text(col::TEMPLATE)),
+        required("template_id", Make::Text(col::TEMPLATE_ID)),
     ]
 }
 

@@ -1,5 +1,6 @@
 //! Scans against a naive evaluation of rows, on heads, segments and merges alike.
 
+mod logs;
 mod pruning;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use throughline_model::schema::col;
 use throughline_model::span::{Span, read_spans};
 use throughline_model::time::TimeRange;
 use throughline_model::value::ValueRef;
+use throughline_model::words::Phrase;
 use throughline_model::{Signal, TraceId, Value};
 
 use super::{ScanColumn, ScanContext, ScanOrder, ScanRequest, read_trace};
@@ -105,7 +107,8 @@ fn predicate(rng: &mut SmallRng, spans: &[Span]) -> Predicate {
         9 | 10 => (Target::AnyAttribute(key), operand(rng)),
         _ => (Target::Attribute(key), operand(rng)),
     };
-    let op = match rng.random_range(0..14) {
+    let phrase = || Phrase::of("user", true).expect("a word");
+    let op = match rng.random_range(0..16) {
         0 | 1 => Op::Eq(literal),
         2 => Op::Ne(literal),
         3 => Op::Lt(literal),
@@ -117,6 +120,8 @@ fn predicate(rng: &mut SmallRng, spans: &[Span]) -> Predicate {
         9 => Op::NotMatches("^u".to_owned()),
         10 => Op::Contains("0".to_owned()),
         11 => Op::Exists,
+        14 => Op::Phrase(phrase()),
+        15 => Op::NotPhrase(phrase()),
         12 => Op::StringMatches("^(user-.*|x)$".to_owned()),
         _ => Op::Missing,
     };
@@ -241,6 +246,8 @@ fn meets(span: &Span, predicate: &Predicate) -> bool {
         }
         Op::Contains(text) => !absent && text_of(&got).contains(text.as_str()),
         Op::NotContains(text) => absent || !text_of(&got).contains(text.as_str()),
+        Op::Phrase(phrase) => !absent && phrase.is_in(&text_of(&got)),
+        Op::NotPhrase(phrase) => absent || !phrase.is_in(&text_of(&got)),
         Op::Exists => !absent,
         Op::Missing => absent,
     }

@@ -8,13 +8,15 @@ use super::filter::{Filter, value_hash};
 use super::section::checked;
 use super::traces::{TraceEntry, TraceTable};
 use super::{
-    FACTS, FILTERS, Index, PREFIX_BYTES, ROLLUP_KEYS, ROLLUP_ROWS, TRACE_COUNTS, TRACE_FILTER,
-    TRACE_IDS, TRACE_ORDER, head_bytes,
+    FACTS, FILTERS, Index, LOG_RUNS, PREFIX_BYTES, ROLLUP_KEYS, ROLLUP_ROWS, TEMPLATES,
+    TRACE_COUNTS, TRACE_FILTER, TRACE_IDS, TRACE_ORDER, WORDS, head_bytes,
 };
 use crate::io::{SegmentFile, SegmentStore};
 use crate::segment::SegmentMeta;
+use crate::segment::log_runs::LogRuns;
 use crate::segment::open::Meter;
 use crate::segment::rollup::section::RollupKeys;
+use crate::segment::templates::SegmentTemplates;
 use crate::{Error, Result};
 
 /// An index file whose head was read.
@@ -76,6 +78,28 @@ impl IndexFile {
     /// A frame of the rollup's rows.
     pub(crate) fn rollup_frame(&self, frame: std::ops::Range<u64>, io: &Meter) -> Result<Bytes> {
         let place = self.index.piece(ROLLUP_ROWS, frame)?;
+        io.before_read(place.end - place.start)?;
+        self.file.read(place)
+    }
+
+    /// The templates of log records.
+    pub(crate) fn templates(&self) -> Result<SegmentTemplates> {
+        SegmentTemplates::read(&self.section(TEMPLATES)?)
+    }
+
+    /// The runs of a row group of log records.
+    pub(crate) fn log_runs(&self, row_group: usize, io: &Meter) -> Result<LogRuns> {
+        let group = self.index.logs.groups.get(row_group);
+        let group =
+            group.ok_or_else(|| Error::corrupt(format!("row group {row_group} has no runs")))?;
+        let place = self.index.piece(LOG_RUNS, group.runs.clone())?;
+        io.before_read(place.end - place.start)?;
+        LogRuns::read(&self.file.read(place)?)
+    }
+
+    /// Bytes of the words of log records.
+    pub(crate) fn words(&self, piece: std::ops::Range<u64>, io: &Meter) -> Result<Bytes> {
+        let place = self.index.piece(WORDS, piece)?;
         io.before_read(place.end - place.start)?;
         self.file.read(place)
     }

@@ -7,12 +7,12 @@
 //!             the head | sections u32 LE | (kind u32 LE, offset u64 LE, length u64 LE)* | section*
 //! sections := 1 summary (see `summary`) | 2 lengths of filters: varint* by row group, then column
 //!             | 3 places of facts (see `facts`)
-//!             | 4 counts of log records: zstd of (varint minute, varint service, varint severity,
-//!             varint rows)* after varint services, (len, name)*
+//!             | 4 places of runs and words of log records (see `log_places`)
 //!             | behind the head: 5 trace ids | 6 trace order | 7 trace counts | 8 filter of trace ids
 //!             (see `traces`) | 9 exceptions (see `segment::exceptions`) | 10 versions (see
 //!             `segment::versions`) | 11 filters: (crc32c u32 LE | filter)* | 12 facts
-//!             | 13 keys, 14 rows of the rollup (see `rollup::section`)
+//!             | 13 keys, 14 rows of the rollup (see `rollup::section`) | 15 templates (see
+//!             `segment::templates`) | 16 runs (see `segment::log_runs`) | 17 words (see `segment::words`)
 //! ```
 //! A reader skips sections that it does not know. What is behind the head carries its own checksums;
 //! the file's crc32c is in the catalog.
@@ -20,35 +20,36 @@
 pub mod facts;
 pub(crate) mod file;
 pub(crate) mod filter;
+pub(crate) mod log_places;
 pub(crate) mod section;
 pub(crate) mod summary;
 pub(crate) mod traces;
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use bytes::Bytes;
-use throughline_model::codec::{Reader, put_bytes, put_varint};
+use throughline_model::codec::{Reader, put_varint};
 
 use self::facts::{FactsBuilder, FactsPlaces};
 use self::filter::Filter;
+use self::log_places::{LogPlaces, LogsBuilder};
 use self::section::put_checked;
 use self::summary::Summary;
 use self::traces::{TraceEntry, TraceTable};
-use super::LogCounts;
 use super::exceptions::{self, Exceptions};
 use super::rollup::section::RollupBuilder;
+use super::templates::SegmentTemplates;
 use super::versions::Versions;
 use crate::{Error, Result};
 
 const MAGIC: [u8; 4] = *b"TLIX";
 /// Version of both files of a bundle.
-pub(crate) const FORMAT_VERSION: u16 = 3;
+pub(crate) const FORMAT_VERSION: u16 = 4;
 
 const SUMMARY: u32 = 1;
 const FILTER_LENGTHS: u32 = 2;
 const FACTS_PLACES: u32 = 3;
-const LOG_COUNTS: u32 = 4;
+const LOG_PLACES: u32 = 4;
 pub(crate) const TRACE_IDS: u32 = 5;
 pub(crate) const TRACE_ORDER: u32 = 6;
 pub(crate) const TRACE_COUNTS: u32 = 7;
@@ -59,9 +60,12 @@ pub(crate) const FILTERS: u32 = 11;
 pub(crate) const FACTS: u32 = 12;
 pub(crate) const ROLLUP_KEYS: u32 = 13;
 pub(crate) const ROLLUP_ROWS: u32 = 14;
+pub(crate) const TEMPLATES: u32 = 15;
+pub(crate) const LOG_RUNS: u32 = 16;
+pub(crate) const WORDS: u32 = 17;
 /// Sections in the head, and all.
 const HEAD_SECTIONS: usize = 4;
-const SECTIONS: usize = 14;
+const SECTIONS: usize = 17;
 
 /// The first bytes of the file, which say how long the head is.
 pub(crate) const PREFIX_BYTES: u64 = 20;
@@ -75,7 +79,8 @@ pub(crate) struct Index {
     /// Where each filter ends in its section, by row group and attribute column; empty where none were
     /// built.
     filter_ends: Vec<u32>,
-    log_counts: Bytes,
+    /// Where the runs and words of log records are.
+    pub logs: LogPlaces,
     /// Where the sections are in the file.
     places: [Range<u64>; SECTIONS + 1],
 }
@@ -87,7 +92,8 @@ pub(crate) struct IndexBuilder {
     pub traces: Vec<TraceEntry>,
     pub facts: FactsBuilder,
     pub filters: Vec<Option<Filter>>,
-    pub log_counts: LogCounts,
+    pub logs: LogsBuilder,
+    pub templates: SegmentTemplates,
     pub rollup: RollupBuilder,
     pub exceptions: Exceptions,
     pub versions: Versions,
@@ -111,11 +117,12 @@ impl IndexBuilder {
             put_varint(&mut filter_lengths, (filters.len() - start) as u64);
         }
         let [rollup_keys, rollup_rows] = self.rollup.encode()?;
+        let logs = self.logs.encode()?;
         let sections: [(u32, Vec<u8>); SECTIONS] = [
             (SUMMARY, summary),
             (FILTER_LENGTHS, filter_lengths),
             (FACTS_PLACES, facts_places),
-            (LOG_COUNTS, encode_log_counts(&self.log_counts)?),
+            (LOG_PLACES, logs.places),
             (TRACE_IDS, ids),
             (TRACE_ORDER, order),
             (TRACE_COUNTS, counts),
@@ -126,6 +133,9 @@ impl IndexBuilder {
             (FACTS, facts),
             (ROLLUP_KEYS, rollup_keys),
             (ROLLUP_ROWS, rollup_rows),
+            (TEMPLATES, self.templates.write()?),
+            (LOG_RUNS, logs.runs),
+            (WORDS, logs.words),
         ];
         let mut out = Vec::new();
         out.extend_from_slice(&MAGIC);
@@ -202,7 +212,7 @@ impl Index {
         let filter_ends = read_filter_ends(&section(FILTER_LENGTHS), &summary)?;
         Ok(Self {
             facts: FactsPlaces::read(&section(FACTS_PLACES))?,
-            log_counts: section(LOG_COUNTS),
+            logs: LogPlaces::read(&section(LOG_PLACES))?,
             summary,
             filter_ends,
             places,
@@ -233,18 +243,10 @@ impl Index {
         (end > start).then_some(start..end)
     }
 
-    /// How many log records each minute, service and severity has.
-    pub(crate) fn log_counts(&self) -> Result<LogCounts> {
-        if self.log_counts.is_empty() {
-            return Ok(LogCounts::new());
-        }
-        decode_log_counts(&self.log_counts)
-    }
-
     /// Bytes of memory.
     pub(crate) fn memory_bytes(&self) -> usize {
         let places = self.facts.memory_bytes() + self.filter_ends.len() * 4;
-        places + self.log_counts.len() + self.summary.memory_bytes()
+        places + self.logs.memory_bytes() + self.summary.memory_bytes()
     }
 }
 
@@ -261,52 +263,4 @@ fn read_filter_ends(bytes: &[u8], summary: &Summary) -> Result<Vec<u32>> {
         return Err(Error::corrupt(format!("{} filters, expected {expected}", ends.len())));
     }
     Ok(ends)
-}
-
-fn encode_log_counts(counts: &LogCounts) -> Result<Vec<u8>> {
-    if counts.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut services = BTreeMap::new();
-    for (_, service, _) in counts.keys() {
-        let number = services.len() as u64;
-        services.entry(service.as_str()).or_insert(number);
-    }
-    let mut by_number = services.iter().collect::<Vec<_>>();
-    by_number.sort_unstable_by_key(|(_, number)| **number);
-    let mut out = Vec::new();
-    put_varint(&mut out, by_number.len() as u64);
-    by_number.iter().for_each(|(service, _)| put_bytes(&mut out, service.as_bytes()));
-    for ((minute, service, severity), rows) in counts {
-        put_varint(&mut out, *minute as u64);
-        put_varint(&mut out, services.get(service.as_str()).copied().unwrap_or_default());
-        put_varint(&mut out, *severity as u32 as u64);
-        put_varint(&mut out, *rows);
-    }
-    let mut framed = Vec::new();
-    put_varint(&mut framed, out.len() as u64);
-    let packed = zstd::bulk::compress(&out, 1)
-        .map_err(|err| Error::invalid(format!("could not compress log counts: {err}")))?;
-    framed.extend_from_slice(&packed);
-    Ok(framed)
-}
-
-fn decode_log_counts(framed: &[u8]) -> Result<LogCounts> {
-    let mut frame = Reader::new(framed);
-    let len = frame.varint()? as usize;
-    let bytes = crate::inflate::inflate(frame.rest(), len)
-        .map_err(|err| Error::corrupt(format!("log counts do not decompress: {err}")))?;
-    let mut reader = Reader::new(&bytes);
-    let services =
-        (0..reader.varint()?).map(|_| Ok(reader.str()?.to_owned())).collect::<Result<Vec<_>>>()?;
-    let mut counts = LogCounts::new();
-    while !reader.is_empty() {
-        let minute = reader.varint()? as i64;
-        let service = services
-            .get(reader.varint()? as usize)
-            .ok_or_else(|| Error::corrupt("log counts name no service"))?;
-        let severity = reader.varint()? as u32 as i32;
-        counts.insert((minute, service.clone(), severity), reader.varint()?);
-    }
-    Ok(counts)
 }

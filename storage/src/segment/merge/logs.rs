@@ -1,23 +1,27 @@
-//! Merges log records: a k-way merge of inputs that are sorted alike.
+//! Merges log records: a k-way merge of inputs by bucket and service, which all are sorted by; what a
+//! row group takes is then sorted by template and time. Templates of the inputs are united first.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch, StringArray};
 use arrow::datatypes::{TimestampNanosecondType, UInt32Type};
 use hashbrown::HashMap;
 use throughline_model::schema::col;
+use throughline_model::template::{Miner, Template};
 use throughline_model::{Signal, TraceId};
 
 use super::attributes::{InputAttributes, route_columns};
 use super::{Input, READ_ROWS, ROW_GROUP_RAW_BYTES_MAX, ROW_GROUP_ROWS_MIN, attribute_counts};
 use crate::segment::facts;
-use crate::segment::gather::{Gather, RowRef};
+use crate::segment::gather::{Gather, RowRef, Unified, dictionary_keys};
 use crate::segment::index::traces::TraceEntry;
 use crate::segment::layout::Layout;
-use crate::segment::logs::{BUCKET_NS, LogTraces, write_rows};
+use crate::segment::logs::{BUCKET_NS, LogParts, LogTraces, write_rows};
 use crate::segment::open::{Meter, Rows};
 use crate::segment::rows::Assembler;
 use crate::segment::spans::column;
+use crate::segment::templates::SegmentTemplates;
 use crate::segment::writer::SegmentWriter;
 use crate::segment::{SegmentMeta, Sinks, WriteOptions};
 use crate::{Error, Result};
@@ -33,15 +37,16 @@ pub(super) fn merge_logs(
     layout: &Layout,
     sinks: &mut Sinks,
 ) -> Result<SegmentMeta> {
-    let traces = unite(inputs)?;
+    let mut parts = LogParts::new(unite(inputs)?);
+    let (templates, numbers) = unite_templates(inputs)?;
     let rows = inputs.iter().map(|input| input.opened.summary().rows).sum();
     let counts = attribute_counts(inputs);
     let mut writer = SegmentWriter::new(Signal::Logs, options, layout, sinks, rows, counts);
     let mut group = Group::default();
     let mut cursors = Vec::new();
-    for input in inputs {
+    for (input, numbers) in inputs.iter().zip(&numbers) {
         let share = layout.slab_rows / (2 * inputs.len());
-        let mut cursor = Cursor::new(input, share.clamp(READ_ROWS_MIN, READ_ROWS));
+        let mut cursor = Cursor::new(input, numbers, share.clamp(READ_ROWS_MIN, READ_ROWS));
         if cursor.next_batch(&mut group)? {
             cursors.push(cursor);
         }
@@ -49,7 +54,7 @@ pub(super) fn merge_logs(
     while !cursors.is_empty() {
         let least = least_of(&cursors, None);
         let bound = (cursors.len() > 1).then(|| least_of(&cursors, Some(least)));
-        let bound = bound.map(|other| cursors[other].key()).map(|(b, s, t)| (b, s.to_owned(), t));
+        let bound = bound.map(|other| cursors[other].key()).map(|(b, s)| (b, s.to_owned()));
         let ended = cursors[least].take_run(bound.as_ref(), &mut group)?;
         if ended {
             cursors.remove(least);
@@ -57,15 +62,32 @@ pub(super) fn merge_logs(
         let rows = group.order.len();
         let heavy = group.bytes >= GROUP_BYTES_MAX && rows as u64 >= ROW_GROUP_ROWS_MIN;
         if rows >= layout.slab_rows || heavy {
-            group.write(&mut writer, &mut cursors, &traces, layout.slab_rows)?;
+            group.write(&mut writer, &mut cursors, &mut parts, layout.slab_rows)?;
         }
     }
     while !group.order.is_empty() {
-        group.write(&mut writer, &mut cursors, &traces, layout.slab_rows)?;
+        group.write(&mut writer, &mut cursors, &mut parts, layout.slab_rows)?;
     }
-    writer.index.traces = traces.entries;
+    writer.index.traces = parts.traces.entries;
+    writer.index.templates = SegmentTemplates { templates };
     facts::of_segments(&mut writer.index, inputs.iter().map(|input| &input.segment))?;
     writer.finish()
+}
+
+/// The templates of all inputs as one list, and for each input the new numbers of its own.
+fn unite_templates(inputs: &[Input]) -> Result<(Vec<Template>, Vec<Vec<u32>>)> {
+    let mut miner = Miner::default();
+    let mut numbers = Vec::with_capacity(inputs.len());
+    for input in inputs {
+        let known = input.segment.templates()?;
+        let learnt = known.templates.iter().map(|t| miner.learn_template(&t.text, t.count));
+        numbers.push(learnt.collect::<Vec<_>>());
+    }
+    let united = miner.finish();
+    for number in numbers.iter_mut().flatten() {
+        *number = united.of_shape[*number as usize];
+    }
+    Ok((united.templates, numbers))
 }
 
 fn unite(inputs: &[Input]) -> Result<LogTraces> {
@@ -89,6 +111,7 @@ fn least_of(cursors: &[Cursor<'_>], but: Option<usize>) -> usize {
 #[derive(Default)]
 struct Group {
     batches: Vec<RecordBatch>,
+    templates: Vec<Vec<u32>>,
     inputs: Vec<InputAttributes>,
     order: Vec<RowRef>,
     bytes: usize,
@@ -100,13 +123,15 @@ impl Group {
         &mut self,
         writer: &mut SegmentWriter<'_>,
         cursors: &mut [Cursor<'_>],
-        traces: &LogTraces,
+        parts: &mut LogParts,
         rows_max: usize,
     ) -> Result<()> {
+        parts.templates = std::mem::take(&mut self.templates);
+        self.sort(&parts.templates)?;
         let left = self.order.split_off(self.order.len().min(rows_max));
         let gather = Gather { batches: &self.batches, order: &self.order };
         let routed = route_columns(&gather, &self.inputs, writer.columns())?;
-        write_rows(writer, &gather, routed, traces)?;
+        write_rows(writer, &gather, routed, parts)?;
         self.order = left;
         let mut moved: HashMap<u32, u32> = HashMap::new();
         let (mut kept, mut kept_inputs) = (Vec::new(), Vec::new());
@@ -115,6 +140,7 @@ impl Group {
             *moved.entry(old).or_insert_with(|| {
                 kept.push(batches[old as usize].clone());
                 kept_inputs.push(inputs[old as usize].clone());
+                self.templates.push(std::mem::take(&mut parts.templates[old as usize]));
                 kept.len() as u32 - 1
             })
         };
@@ -125,11 +151,38 @@ impl Group {
         self.bytes = self.batches.iter().map(RecordBatch::get_array_memory_size).sum();
         Ok(())
     }
+
+    fn sort(&mut self, templates: &[Vec<u32>]) -> Result<()> {
+        let Some(first) = self.batches.first() else { return Ok(()) };
+        let service = first.schema().index_of(col::SERVICE_NAME)?;
+        let ranks = Unified::of(&self.batches, service)?.ranked();
+        let mut times = Vec::with_capacity(self.batches.len());
+        for batch in &self.batches {
+            let column = column(batch, col::TIME)?.as_primitive::<TimestampNanosecondType>();
+            times.push(column.values().as_ref());
+        }
+        let keys = self.batches.iter().map(|batch| dictionary_keys(batch, service));
+        let keys = keys.collect::<Vec<_>>();
+        let key = |at: &RowRef| {
+            let (batch, row) = (at.batch as usize, at.row as usize);
+            let (time, rank) = (times[batch][row], ranks.maps[batch][keys[batch][row] as usize]);
+            (time.div_euclid(BUCKET_NS), rank, templates[batch][row], time, at.batch, at.row)
+        };
+        let mut sorted = self.order.iter().map(key).collect::<Vec<_>>();
+        sorted.sort_unstable();
+        self.order =
+            sorted.iter().map(|(.., batch, row)| RowRef { batch: *batch, row: *row }).collect();
+        Ok(())
+    }
 }
 
 /// Reads one input in its order.
 struct Cursor<'a> {
     input: &'a Input,
+    /// The output's numbers of the input's templates.
+    numbers: &'a [u32],
+    /// The templates of the rows of the row group that are not read yet.
+    templates: VecDeque<(u32, usize)>,
     attributes: InputAttributes,
     read_rows: usize,
     row_group: usize,
@@ -142,9 +195,11 @@ struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    fn new(input: &'a Input, read_rows: usize) -> Self {
+    fn new(input: &'a Input, numbers: &'a [u32], read_rows: usize) -> Self {
         Self {
             input,
+            numbers,
+            templates: VecDeque::new(),
             attributes: InputAttributes::of(&input.opened, Signal::Logs),
             read_rows,
             row_group: 0,
@@ -157,23 +212,22 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn key(&self) -> (i64, &str, i64) {
-        let time = self.times[self.row];
+    fn key(&self) -> (i64, &str) {
         let service = self.services.value(self.service_keys[self.row] as usize);
-        (time.div_euclid(BUCKET_NS), service, time)
+        (self.times[self.row].div_euclid(BUCKET_NS), service)
     }
 
     // Takes rows up to the key of another cursor, at most to the end of the batch. True at the end
     // of the input.
-    fn take_run(&mut self, bound: Option<&(i64, String, i64)>, group: &mut Group) -> Result<bool> {
+    fn take_run(&mut self, bound: Option<&(i64, String)>, group: &mut Group) -> Result<bool> {
         loop {
             group.order.push(RowRef { batch: self.batch, row: self.row as u32 });
             self.row += 1;
             if self.row == self.times.len() {
                 return Ok(!self.next_batch(group)?);
             }
-            let within = bound
-                .is_none_or(|(bucket, service, t)| self.key() <= (*bucket, service.as_str(), *t));
+            let within =
+                bound.is_none_or(|(bucket, service)| self.key() <= (*bucket, service.as_str()));
             if !within {
                 return Ok(false);
             }
@@ -192,6 +246,9 @@ impl<'a> Cursor<'a> {
                 let leaves = (0..opened.footer.schema().fields().len()).collect::<Vec<_>>();
                 let rows = opened.read_rows(self.row_group, &leaves, None, self.read_rows, &io)?;
                 self.rows = Some(rows);
+                let runs = self.input.segment.log_runs(self.row_group, &io)?;
+                self.templates =
+                    runs.iter().map(|(key, rows)| (key.template, rows.len())).collect();
             }
             let Some(file) = self.rows.as_mut().and_then(Iterator::next) else {
                 self.rows = None;
@@ -207,10 +264,31 @@ impl<'a> Cursor<'a> {
             self.start(&batch)?;
             self.batch = group.batches.len() as u32;
             group.bytes += batch.get_array_memory_size();
+            group.templates.push(self.take_templates(batch.num_rows())?);
             group.batches.push(batch);
             group.inputs.push(self.attributes.clone());
             return Ok(true);
         }
+    }
+
+    // The new numbers of the templates of the next rows.
+    fn take_templates(&mut self, rows: usize) -> Result<Vec<u32>> {
+        let mut taken = Vec::with_capacity(rows);
+        while taken.len() < rows {
+            let missing = rows - taken.len();
+            let run = self.templates.front_mut();
+            let number = run.as_ref().and_then(|(old, _)| self.numbers.get(*old as usize));
+            let (Some((_, left)), Some(number)) = (run, number) else {
+                return Err(Error::corrupt(format!("{missing} rows have no template")));
+            };
+            let now = missing.min(*left);
+            taken.extend(std::iter::repeat_n(*number, now));
+            *left -= now;
+            if *left == 0 {
+                self.templates.pop_front();
+            }
+        }
+        Ok(taken)
     }
 
     fn start(&mut self, batch: &RecordBatch) -> Result<()> {

@@ -178,6 +178,19 @@ pub(crate) fn random_spans(
     (0..batches).map(|_| one(&mut rng)).collect()
 }
 
+// What a service might say.
+fn line(rng: &mut SmallRng) -> String {
+    let (text, number) = (text(rng), rng.random_range(0..100_000u32));
+    match rng.random_range(0..6) {
+        0 => format!("request {text}"),
+        1 => format!("Request GET /cart/{number} completed in {}ms", number % 50),
+        2 => format!("connection reset by peer {number:x}: retry {}", number % 3),
+        3 => format!("登录失败 user=u{number} ok={}", number % 2 == 0),
+        4 => format!("{number:08x}-{number:04x} timeout after {}ms; request dropped", number % 7),
+        _ => format!("GRÖSSE user_{number} [conn{}]\n\tat line {}", number % 9, number % 4),
+    }
+}
+
 /// Batches of random log records between `start_ns` and twenty minutes later.
 pub(crate) fn random_logs(
     seed: u64,
@@ -196,7 +209,7 @@ pub(crate) fn random_logs(
             let body = match rng.random_range(0..4) {
                 0 => None,
                 1 => Some(value(rng, 2).to_bytes()),
-                _ => Some(Value::String(format!("request {}", text(rng))).to_bytes()),
+                _ => Some(Value::String(line(rng)).to_bytes()),
             };
             let trace = rng.random_ratio(2, 3).then(|| [rng.random_range(1..20); 16]);
             let fields = LogFields {
