@@ -60,7 +60,7 @@ pub const COLUMNS: &[Case] = &[
     ("SELECT count(*) FROM logs WHERE has_word(body, 'REFUSED')", &["1"]),
     ("SELECT count(*) FROM logs WHERE has_word(body, 'refuse')", &["0"]),
     ("SELECT count(*) FROM logs WHERE has_prefix(body, 'refuse')", &["1"]),
-    ("SELECT count(*) FROM logs WHERE template_id IS NULL OR template = ''", &["0"]),
+    ("SELECT count(*) FROM logs WHERE template_id IS NULL", &["0"]),
     (
         "SELECT array_agg(DISTINCT trace_id ORDER BY trace_id)[1] = trace_id FROM spans WHERE kind = 'INTERNAL' GROUP BY trace_id",
         &["true"],
