@@ -22,7 +22,7 @@ use throughline_model::{Value, attrs};
 use throughline_storage::scan::ScanContext;
 use throughline_storage::scan::rollup::{
     EdgeKey, EdgeRow, EdgeSide, EdgesRequest, OperationKey, OperationRows, OperationsRequest,
-    read_edges, read_operations,
+    last_start, read_edges, read_operations,
 };
 use throughline_storage::{Tier, View};
 
@@ -81,7 +81,7 @@ pub(crate) fn with_span_series(
     if graph.is_empty() && spans.is_empty() {
         return Ok(view.clone());
     }
-    let Some(minutes) = Minutes::of(view, time, ask) else { return Ok(view.clone()) };
+    let Some(minutes) = Minutes::of(view, time, ask, scan)? else { return Ok(view.clone()) };
     let mut maker = Maker { batch: MetricBatchBuilder::default(), minutes };
     if !graph.is_empty() {
         maker.add_edges(view, &graph, scan)?;
@@ -147,21 +147,31 @@ struct Minutes {
 }
 
 impl Minutes {
-    fn of(view: &View, time: TimeRange, ask: Ask) -> Option<Self> {
-        let (data_first_ns, data_last_ns) = view.spans.start_bounds()?;
-        let up =
-            |t_ns: i64| t_ns.saturating_add((MINUTE_NS - t_ns.rem_euclid(MINUTE_NS)) % MINUTE_NS);
-        let after =
-            |t_ns: i64| t_ns.saturating_sub(t_ns.rem_euclid(MINUTE_NS)).saturating_add(MINUTE_NS);
-        let mut first_ns = after(data_first_ns).max(up(time.start_ns.max(data_first_ns)));
-        let mut last_ns = after(data_last_ns);
-        if !time.ends_after(last_ns) {
-            last_ns = up(time.end_ns).saturating_sub(MINUTE_NS);
-        }
+    fn of(view: &Arc<View>, time: TimeRange, ask: Ask, scan: &ScanContext) -> Result<Option<Self>> {
+        let first_of_range_ns = match time.start_ns {
+            i64::MIN => i64::MIN,
+            start_ns => up(start_ns),
+        };
+        let end_ns = match time.ends_after(i64::MAX) {
+            true => i64::MAX,
+            false => up(time.end_ns).saturating_sub(MINUTE_NS),
+        };
         if ask == Ask::List {
-            first_ns = first_ns.max(last_ns);
+            // The last day that has spans, wherever in the range that is.
+            let start_ns = day_start(first_of_range_ns);
+            let Some(last_ns) = last_start(view, TimeRange { start_ns, end_ns }, scan)? else {
+                return Ok(None);
+            };
+            let point_ns = after(last_ns).max(first_of_range_ns);
+            let is_past = point_ns > after(last_ns)
+                && last_start(view, TimeRange::ALL, scan)?.is_none_or(|ns| after(ns) < point_ns);
+            return Ok((!is_past).then_some(Self { first_ns: point_ns, last_ns: point_ns }));
         }
-        (first_ns <= last_ns).then_some(Self { first_ns, last_ns })
+        let Some((data_first_ns, _)) = view.spans.start_bounds() else { return Ok(None) };
+        let Some(data_last_ns) = last_start(view, TimeRange::ALL, scan)? else { return Ok(None) };
+        let first_ns = after(data_first_ns).max(first_of_range_ns);
+        let last_ns = after(data_last_ns).min(end_ns);
+        Ok((first_ns <= last_ns).then_some(Self { first_ns, last_ns }))
     }
 
     /// From when on rollups count: the start of the first minute's day.
@@ -172,6 +182,16 @@ impl Minutes {
     fn count(&self) -> usize {
         (self.last_ns.saturating_sub(self.first_ns) / MINUTE_NS + 1) as usize
     }
+}
+
+/// The minute that begins at or after a time.
+fn up(t_ns: i64) -> i64 {
+    t_ns.saturating_add((MINUTE_NS - t_ns.rem_euclid(MINUTE_NS)) % MINUTE_NS)
+}
+
+/// The minute that begins after a time: the first point that counts what happens then.
+fn after(t_ns: i64) -> i64 {
+    t_ns.saturating_sub(t_ns.rem_euclid(MINUTE_NS)).saturating_add(MINUTE_NS)
 }
 
 /// The start of the day whose counts a point has: a point at midnight has those of the day before.

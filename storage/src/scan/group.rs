@@ -195,6 +195,24 @@ impl GroupScan<'_> {
         Ok(())
     }
 
+    /// Hands out the times of rows, in order.
+    pub(crate) fn times(
+        &self,
+        left: Left,
+        mut emit: impl FnMut(&[i64]) -> Result<()>,
+    ) -> Result<()> {
+        if left.count() == 0 {
+            return Ok(());
+        }
+        let name = self.plan.time_column();
+        let (selection, count) = (left.selection(), BATCH_ROWS.min(left.count()));
+        let leaves = [self.opened.leaf(name)?];
+        for file in self.opened.read_rows(self.row_group, &leaves, selection, count, self.io)? {
+            emit(&times(&file?, name)?)?;
+        }
+        Ok(())
+    }
+
     // Rows of which nothing in the file is asked for.
     fn read_nothing(
         &self,

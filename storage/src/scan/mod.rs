@@ -16,6 +16,7 @@ mod prune;
 pub mod rollup;
 mod run;
 pub(crate) mod single;
+mod tally;
 mod templates;
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,9 @@ use tokio_util::task::TaskTracker;
 pub use facts::{fold_exceptions, fold_versions};
 pub use keys::{AttributeKeys, attribute_keys};
 pub use run::{ScanStream, scan_tier};
+pub use tally::{
+    Intervals, TALLY_ROWS_MAX, Tally, TallyBy, TallyRequest, TallyRow, TallyTemplate, tally_logs,
+};
 pub use trace::read_trace;
 pub use traces::{NO_PARENT, Structure, TraceBatch, TraceScan, TraceScanRequest, Wanted};
 

@@ -31,7 +31,7 @@ use crate::{Error, ErrorKind, Result};
 /// Batches that wait for a slow reader.
 const BATCHES_QUEUED: usize = 4;
 /// Segments that are read at the same time.
-const WORKERS: usize = 2;
+pub(super) const WORKERS: usize = 2;
 
 /// The batches of a scan. Dropping it stops the scan.
 pub struct ScanStream {
@@ -62,28 +62,18 @@ pub fn scan_tier(
 ) -> ScanStream {
     let (sender, batches) = mpsc::channel(BATCHES_QUEUED);
     let cancel = context.cancel.child_token();
-    let guard = Guard::new(&ScanContext { cancel: cancel.clone(), ..context.clone() });
-    let stream = ScanStream { batches, _stop: cancel.drop_guard() };
-    let plan = match Plan::new(signal, request) {
-        Ok(plan) => plan,
+    let stream = ScanStream { batches, _stop: cancel.clone().drop_guard() };
+    let job = match Job::new(signal, tier, request, &ScanContext { cancel, ..context.clone() }) {
+        Ok(job) => Arc::new(job),
         Err(err) => {
             // The channel is empty and holds more than one.
             let _ = sender.try_send(Err(err));
             return stream;
         }
     };
-    ScanStats::add(&context.stats.segments_total, tier.segments.len() as u64);
-    let job = Arc::new(Job {
-        left: AtomicUsize::new(plan.limit.unwrap_or(usize::MAX)),
-        plan,
-        heads: Mutex::new(Some(tier.heads.clone())),
-        todo: Mutex::new(tier.segments.iter().cloned().collect()),
-        guard,
-    });
-    job.prune_segments();
     let workers = match job.plan.order {
         ScanOrder::NewestFirst => 1,
-        ScanOrder::Any => job.todo.lock().len().clamp(1, WORKERS),
+        ScanOrder::Any => job.segments_left().clamp(1, WORKERS),
     };
     for _ in 0..workers {
         let (job, sender) = (job.clone(), sender.clone());
@@ -104,7 +94,8 @@ pub fn scan_tier(
     stream
 }
 
-struct Job {
+/// A scan under way, of which several workers take their share.
+pub(super) struct Job {
     plan: Plan,
     guard: Arc<Guard>,
     /// The heads, until a worker takes them.
@@ -118,6 +109,52 @@ struct Job {
 type Sender = mpsc::Sender<Result<RecordBatch>>;
 
 impl Job {
+    pub(super) fn new(
+        signal: Signal,
+        tier: &Tier,
+        request: ScanRequest,
+        context: &ScanContext,
+    ) -> Result<Self> {
+        let plan = Plan::new(signal, request)?;
+        ScanStats::add(&context.stats.segments_total, tier.segments.len() as u64);
+        let job = Self {
+            left: AtomicUsize::new(plan.limit.unwrap_or(usize::MAX)),
+            plan,
+            heads: Mutex::new(Some(tier.heads.clone())),
+            todo: Mutex::new(tier.segments.iter().cloned().collect()),
+            guard: Guard::new(context),
+        };
+        job.prune_segments();
+        Ok(job)
+    }
+
+    /// Segments that no worker has taken.
+    pub(super) fn segments_left(&self) -> usize {
+        self.todo.lock().len()
+    }
+
+    /// The next segment for a worker.
+    pub(super) fn next_segment(&self) -> Result<Option<Arc<Segment>>> {
+        self.guard.check()?;
+        Ok(self.todo.lock().pop_front())
+    }
+
+    /// What counts and bounds the reads of a worker.
+    pub(super) fn meter(&self) -> Meter {
+        Meter::new(self.guard.clone())
+    }
+
+    /// What of the heads' batches meets the conditions; the worker that comes first gets all.
+    pub(super) fn matching_head_batches(
+        &self,
+    ) -> Result<impl Iterator<Item = Result<RecordBatch>>> {
+        let found = self.head_batches()?.into_iter().map(|batch| {
+            self.guard.check()?;
+            Ok(scan_batch(&self.plan, &batch, self.stats())?.map(|(batch, _)| batch))
+        });
+        Ok(found.filter_map(Result::transpose))
+    }
+
     fn stats(&self) -> &ScanStats {
         &self.guard.stats
     }
@@ -144,8 +181,7 @@ impl Job {
             }
         }
         loop {
-            self.guard.check()?;
-            let Some(segment) = self.todo.lock().pop_front() else { return Ok(()) };
+            let Some(segment) = self.next_segment()? else { return Ok(()) };
             let scanned = self.scan_segment(&segment, sender);
             match self.tolerate(&segment, scanned)? {
                 Some(true) | None => {}
@@ -165,7 +201,7 @@ impl Job {
     }
 
     // A segment that does not read back is left out and named; everything else ends the scan.
-    fn tolerate<T>(&self, segment: &Segment, result: Result<T>) -> Result<Option<T>> {
+    pub(super) fn tolerate<T>(&self, segment: &Segment, result: Result<T>) -> Result<Option<T>> {
         match result {
             Err(err) if err.kind() == ErrorKind::Corrupt => {
                 segment.mark_corrupt(&err);
@@ -201,7 +237,7 @@ impl Job {
         Ok(true)
     }
 
-    fn group_scan<'a>(
+    pub(super) fn group_scan<'a>(
         &'a self,
         segment: &'a Segment,
         opened: &'a Opened,
@@ -212,7 +248,7 @@ impl Job {
     }
 
     // The row groups of a segment that may hold rows; none if the segment is pruned as a whole.
-    fn groups(&self, segment: &Segment) -> Result<Option<(Arc<Opened>, Vec<usize>)>> {
+    pub(super) fn groups(&self, segment: &Segment) -> Result<Option<(Arc<Opened>, Vec<usize>)>> {
         let mut traces_here = None;
         if let Some(traces) = &self.plan.traces {
             let mut ordinals = Vec::new();

@@ -7,8 +7,11 @@
 //! section := (crc32c u32 LE | zstd of runs)*        one a row group
 //! runs    := varint n | n × varint rows | n × zigzag varint difference of minutes
 //!            | n × varint service | n × varint template | n × zigzag varint severity
+//!            | n × varint rows on the minute
 //! ```
-//! Services and templates are numbers of the segment's lists.
+//! Services and templates are numbers of the segment's lists. Rows on the minute, those whose time is
+//! the first nanosecond of it, come first in their run: intervals that are closed at their end count
+//! them with the minute before.
 
 use std::ops::Range;
 
@@ -43,34 +46,47 @@ pub(crate) fn minute_of(time_ns: i64) -> i64 {
 /// The runs of a row group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct LogRuns {
-    /// What each has, and where it ends.
-    runs: Vec<(LogKey, u32)>,
+    runs: Vec<Run>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Run {
+    key: LogKey,
+    end: u32,
+    on_minute: u32,
 }
 
 impl LogRuns {
-    /// Adds a row.
-    pub(crate) fn push(&mut self, key: LogKey) {
+    /// Adds a row, which is on the minute or not.
+    pub(crate) fn push(&mut self, key: LogKey, is_on_minute: bool) {
+        let on_minute = u32::from(is_on_minute);
         match self.runs.last_mut() {
-            Some((last, end)) if *last == key => *end += 1,
+            Some(last) if last.key == key => {
+                last.end += 1;
+                last.on_minute += on_minute;
+            }
             last => {
-                let end = last.map_or(0, |(_, end)| *end);
-                self.runs.push((key, end + 1));
+                let end = last.map_or(0, |run| run.end) + 1;
+                self.runs.push(Run { key, end, on_minute });
             }
         }
     }
 
     /// How many rows there are.
     pub(crate) fn rows(&self) -> usize {
-        self.runs.last().map_or(0, |(_, end)| *end as usize)
+        self.runs.last().map_or(0, |run| run.end as usize)
     }
 
     /// The runs: what rows have, and which rows.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (LogKey, Range<usize>)> {
-        let starts = std::iter::once(0).chain(self.runs.iter().map(|(_, end)| *end));
-        self.runs
-            .iter()
-            .zip(starts)
-            .map(|((key, end), start)| (*key, start as usize..*end as usize))
+        self.iter_with_minute().map(|(key, rows, _)| (key, rows))
+    }
+
+    /// The same, and how many of the rows, the first ones, are on the minute.
+    pub(crate) fn iter_with_minute(&self) -> impl Iterator<Item = (LogKey, Range<usize>, usize)> {
+        let starts = std::iter::once(0).chain(self.runs.iter().map(|run| run.end as usize));
+        let runs = self.runs.iter().zip(starts);
+        runs.map(|(run, start)| (run.key, start..run.end as usize, run.on_minute as usize))
     }
 
     /// The rows of the runs that are wanted.
@@ -90,16 +106,17 @@ impl LogRuns {
         put_varint(&mut plain, self.runs.len() as u64);
         self.iter().for_each(|(_, rows)| put_varint(&mut plain, rows.len() as u64));
         let mut before = 0i64;
-        for (key, _) in &self.runs {
-            put_varint(&mut plain, zigzag(key.minute.wrapping_sub(before)));
-            before = key.minute;
+        for run in &self.runs {
+            put_varint(&mut plain, zigzag(run.key.minute.wrapping_sub(before)));
+            before = run.key.minute;
         }
-        let numbers = |of: fn(&LogKey) -> u32| self.runs.iter().map(move |(key, _)| of(key));
+        let numbers = |of: fn(&LogKey) -> u32| self.runs.iter().map(move |run| of(&run.key));
         numbers(|key| key.service).for_each(|n| put_varint(&mut plain, u64::from(n)));
         numbers(|key| key.template).for_each(|n| put_varint(&mut plain, u64::from(n)));
-        for (key, _) in &self.runs {
-            put_varint(&mut plain, zigzag(i64::from(key.severity)));
+        for run in &self.runs {
+            put_varint(&mut plain, zigzag(i64::from(run.key.severity)));
         }
+        self.runs.iter().for_each(|run| put_varint(&mut plain, u64::from(run.on_minute)));
         let packed = zstd::bulk::compress(&plain, 1)
             .map_err(|err| Error::invalid(format!("could not compress runs: {err}")))?;
         let mut piece = Vec::with_capacity(packed.len() + 5);
@@ -125,32 +142,44 @@ impl LogRuns {
             return Err(Error::corrupt(format!("{count} runs in {} bytes", plain.len())));
         }
         let key = LogKey { minute: 0, service: 0, template: 0, severity: 0 };
-        let mut runs = vec![(key, 0u32); count];
+        let mut runs = vec![Run { key, end: 0, on_minute: 0 }; count];
         let mut end = 0u32;
         for run in &mut runs {
             end = end.saturating_add(reader.varint()? as u32);
-            run.1 = end;
+            run.end = end;
         }
         let mut minute = 0i64;
-        for (key, _) in &mut runs {
+        for run in &mut runs {
             minute = minute.wrapping_add(unzigzag(reader.varint()?));
-            key.minute = minute;
+            run.key.minute = minute;
         }
-        for (key, _) in &mut runs {
-            key.service = reader.varint()? as u32;
+        for run in &mut runs {
+            run.key.service = reader.varint()? as u32;
         }
-        for (key, _) in &mut runs {
-            key.template = reader.varint()? as u32;
+        for run in &mut runs {
+            run.key.template = reader.varint()? as u32;
         }
-        for (key, _) in &mut runs {
-            key.severity = unzigzag(reader.varint()?) as i32;
+        for run in &mut runs {
+            run.key.severity = unzigzag(reader.varint()?) as i32;
+        }
+        let mut start = 0u32;
+        for run in &mut runs {
+            run.on_minute = reader.varint()? as u32;
+            if run.on_minute > run.end - start {
+                return Err(Error::corrupt(format!(
+                    "{} rows on the minute in a run of {}",
+                    run.on_minute,
+                    run.end - start
+                )));
+            }
+            start = run.end;
         }
         Ok(Self { runs })
     }
 
     /// Bytes of memory.
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.runs.len() * size_of::<(LogKey, u32)>()
+        self.runs.len() * size_of::<Run>()
     }
 }
 
@@ -170,13 +199,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn runs_read_back(rows in proptest::collection::vec((any::<i64>(), 0u32..4, 0u32..4, any::<i32>(), 1usize..4), 0..60)) {
+        fn runs_read_back(rows in proptest::collection::vec((any::<i64>(), 0u32..4, 0u32..4, any::<i32>(), 1usize..4, 0usize..3), 0..60)) {
             let mut runs = LogRuns::default();
             let mut keys = Vec::new();
-            for (minute, service, template, severity, times) in rows {
-                for _ in 0..times {
+            let mut on_minute = 0;
+            for (minute, service, template, severity, times, firsts) in rows {
+                for nth in 0..times {
                     keys.push(LogKey { minute, service, template, severity });
-                    runs.push(LogKey { minute, service, template, severity });
+                    on_minute += usize::from(nth < firsts);
+                    runs.push(LogKey { minute, service, template, severity }, nth < firsts);
                 }
             }
             let mut piece = Vec::new();
@@ -185,6 +216,7 @@ mod tests {
             prop_assert_eq!(&read, &runs);
             let listed = read.iter().flat_map(|(key, rows)| rows.map(move |_| key)).collect::<Vec<_>>();
             prop_assert_eq!(listed, keys);
+            prop_assert_eq!(read.iter_with_minute().map(|(_, _, on)| on).sum::<usize>(), on_minute);
         }
     }
 }

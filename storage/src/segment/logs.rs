@@ -221,7 +221,8 @@ fn add_runs(
             parts.service(&name, names)
         });
         let template = parts.templates[batch][row];
-        runs.push(LogKey { minute: minute_of(*time), service, template, severity });
+        let key = LogKey { minute: minute_of(*time), service, template, severity };
+        runs.push(key, time.rem_euclid(MINUTE_NS) == 0);
     }
     writer.index.logs.runs.push(runs);
     Ok(())

@@ -204,7 +204,7 @@ fn order(rng: &mut StdRng) -> &'static str {
 // A condition on what a text is, or on a set's text of a key.
 fn text_condition(rng: &mut StdRng, subject: &str) -> String {
     let (one, two) = (some_text(rng).to_owned(), some_text(rng).to_owned());
-    match rng.random_range(0..11) {
+    match rng.random_range(0..12) {
         0 | 1 => format!("{subject} = {}", quoted(&one)),
         2 => format!("{subject} <> {}", quoted(&one)),
         3 => format!("{subject} IN ({}, {}, {})", quoted(&one), quoted(&two), quoted(&one)),
@@ -222,6 +222,10 @@ fn text_condition(rng: &mut StdRng, subject: &str) -> String {
             pick(rng, &["^[aA]", "a|b", "^$", "ü", "."])
         ),
         9 => format!("{subject} {} {}", pick(rng, &["<", ">="]), quoted(&one)),
+        10 => {
+            let function = pick(rng, &["has_word", "has_phrase", "has_prefix"]);
+            format!("{} {function}({subject}, {})", pick(rng, &["", "NOT"]), quoted(&one))
+        }
         _ => format!("length({subject}) > {}", rng.random_range(0..9)),
     }
 }

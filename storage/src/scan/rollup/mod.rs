@@ -11,6 +11,7 @@
 //!
 //! A segment that does not read back is named in the statistics (`partial`) and left out.
 
+mod bounds;
 mod cuts;
 mod edges;
 mod exemplars;
@@ -27,6 +28,7 @@ use throughline_model::time::{HOUR_NS, TimeRange};
 use ulid::Ulid;
 
 pub use crate::segment::rollup::{ConnectionType, ROLLUP_KEYS_MAX, ROLLUP_NS};
+pub use bounds::last_start;
 pub use edges::read_edges;
 pub use exemplars::{ExemplarSpan, read_exemplars};
 pub use operations::read_operations;

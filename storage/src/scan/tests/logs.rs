@@ -18,7 +18,7 @@ use crate::segment::rows::item_columns;
 use crate::segment::tests::{Fixture, context, log_keys, random_logs};
 
 // A head, a flushed segment, one of level 1, and one that was merged again.
-fn places(fixture: &Fixture, seed: u64) -> (Vec<RecordBatch>, Rows) {
+pub(super) fn places(fixture: &Fixture, seed: u64) -> (Vec<RecordBatch>, Rows) {
     let parts = (0..5)
         .map(|part| random_logs(seed * 8 + part, 2, 150, part as i64 * 7 * MINUTE_NS))
         .collect::<Vec<_>>();
@@ -72,7 +72,7 @@ fn part(rng: &mut SmallRng) -> String {
     parts[rng.random_range(0..parts.len())].to_owned()
 }
 
-fn predicate(rng: &mut SmallRng, bodies: &[String]) -> Predicate {
+pub(super) fn predicate(rng: &mut SmallRng, bodies: &[String]) -> Predicate {
     let some = bodies[rng.random_range(0..bodies.len())].clone();
     let word = some.split([' ', '=', '-']).nth(rng.random_range(0..4)).unwrap_or("").to_owned();
     let patterns = [
@@ -108,7 +108,7 @@ fn predicate(rng: &mut SmallRng, bodies: &[String]) -> Predicate {
     }
 }
 
-fn meets(batch: &RecordBatch, row: usize, predicate: &Predicate) -> bool {
+pub(super) fn meets(batch: &RecordBatch, row: usize, predicate: &Predicate) -> bool {
     let Target::Column(name) = &predicate.target else { unreachable!("only columns") };
     let array = batch.column_by_name(name).expect("a column");
     if name == col::SEVERITY_NUMBER {
@@ -135,7 +135,10 @@ fn meets(batch: &RecordBatch, row: usize, predicate: &Predicate) -> bool {
     }
 }
 
-fn filtered(all: &[RecordBatch], keep: impl Fn(&RecordBatch, usize) -> bool) -> Vec<RecordBatch> {
+pub(super) fn filtered(
+    all: &[RecordBatch],
+    keep: impl Fn(&RecordBatch, usize) -> bool,
+) -> Vec<RecordBatch> {
     let one = |batch: &RecordBatch| {
         let keep = (0..batch.num_rows()).map(|row| keep(batch, row)).collect::<Vec<_>>();
         filter_record_batch(batch, &BooleanArray::from(keep)).expect("filters")
@@ -143,12 +146,12 @@ fn filtered(all: &[RecordBatch], keep: impl Fn(&RecordBatch, usize) -> bool) -> 
     all.iter().map(one).collect()
 }
 
-fn time_of(batch: &RecordBatch, row: usize) -> i64 {
+pub(super) fn time_of(batch: &RecordBatch, row: usize) -> i64 {
     let times = batch.column_by_name(col::TIME).expect("times");
     times.as_primitive::<TimestampNanosecondType>().value(row)
 }
 
-fn bodies(all: &[RecordBatch]) -> Vec<String> {
+pub(super) fn bodies(all: &[RecordBatch]) -> Vec<String> {
     let texts = |batch: &RecordBatch| {
         let column = batch.column_by_name(col::BODY).expect("bodies").as_string::<i32>().clone();
         column.iter().flatten().map(str::to_owned).collect::<Vec<_>>()

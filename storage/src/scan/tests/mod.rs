@@ -2,6 +2,7 @@
 
 mod logs;
 mod pruning;
+mod tally;
 
 use std::sync::Arc;
 

@@ -44,7 +44,7 @@ use crate::{Error, Result};
 
 const MAGIC: [u8; 4] = *b"TLIX";
 /// Version of both files of a bundle.
-pub(crate) const FORMAT_VERSION: u16 = 4;
+pub(crate) const FORMAT_VERSION: u16 = 5;
 
 const SUMMARY: u32 = 1;
 const FILTER_LENGTHS: u32 = 2;

@@ -11,7 +11,7 @@ use throughline_model::log_record::{LogBatchBuilder, LogFields, TimeSource};
 use throughline_model::origin::{Resource, Scope, put_event, put_link};
 use throughline_model::schema::col;
 use throughline_model::span::{SpanBatchBuilder, SpanFields, map_entries, read_spans};
-use throughline_model::time::TimeRange;
+use throughline_model::time::{MINUTE_NS, TimeRange};
 use throughline_model::{Value, attrs};
 use ulid::Ulid;
 
@@ -212,8 +212,12 @@ pub(crate) fn random_logs(
                 _ => Some(Value::String(line(rng)).to_bytes()),
             };
             let trace = rng.random_ratio(2, 3).then(|| [rng.random_range(1..20); 16]);
+            let mut time_ns = start_ns + rng.random_range(0..20 * MINUTE_NS);
+            if rng.random_ratio(1, 8) {
+                time_ns -= time_ns.rem_euclid(MINUTE_NS); // intervals part here
+            }
             let fields = LogFields {
-                time_ns: start_ns + rng.random_range(0..20 * 60_000_000_000),
+                time_ns,
                 time_source: [TimeSource::Event, TimeSource::Observed][rng.random_range(0..2)],
                 observed_time_ns: rng.random_range(0..2),
                 severity_number: rng.random_range(0..25),
