@@ -1,12 +1,8 @@
 //! How many log records there were when, by severity.
 
-use arrow::array::AsArray;
-use arrow::datatypes::Int32Type;
-use futures::TryStreamExt;
-use throughline_model::schema::col;
-use throughline_storage::scan::{self, ScanColumn, ScanOrder, ScanRequest};
+use throughline_storage::scan::{Intervals, TallyBy, TallyRequest, tally_logs};
 
-use super::search::{predicates, times_of};
+use super::search::predicates;
 use super::{LogBucket, LogHistogram, LogSearch};
 use crate::{Engine, Error, QueryContext, Result};
 
@@ -36,29 +32,22 @@ impl Engine {
                 format!("a step of {step_ns} ns in {span_ns} ns: at most {BUCKETS_MAX} steps"),
             ));
         }
-        let predicates = predicates(search)?;
+        let request = TallyRequest {
+            predicates: predicates(search)?,
+            time,
+            intervals: Intervals::Steps { origin_ns: time.start_ns, step_ns },
+            by: TallyBy { severity: true, ..TallyBy::default() },
+        };
         let admitted = self.admit(ctx).await?;
-        let columns = [col::TIME, col::SEVERITY_NUMBER].map(|n| ScanColumn::Fixed(n.to_owned()));
-        let (order, limit) = (ScanOrder::Any, None);
-        let request = ScanRequest { columns: columns.to_vec(), predicates, time, order, limit };
         let budget = &admitted.budget;
-        let mut batches = scan::scan_logs(admitted.view.clone(), request, budget.scan.clone());
-        let mut counts = vec![[0u64; 7]; steps];
-        budget
-            .run(async {
-                while let Some(batch) = batches.try_next().await? {
-                    let severities = batch
-                        .column_by_name(col::SEVERITY_NUMBER)
-                        .ok_or_else(|| Error::internal("a scan answered without severity"))?
-                        .as_primitive::<Int32Type>();
-                    for (t, severity) in times_of(&batch)?.zip(severities.values()) {
-                        let step = ((t - time.start_ns) / step_ns) as usize;
-                        counts[step.min(steps - 1)][severity_class(*severity)] += 1;
-                    }
-                }
-                Ok(())
-            })
+        let tally = budget
+            .run(async { Ok(tally_logs(&admitted.view, request, &budget.scan).await?) })
             .await?;
+        let mut counts = vec![[0u64; 7]; steps];
+        for row in &tally.rows {
+            let step = usize::try_from(row.interval).unwrap_or_default().min(steps - 1);
+            counts[step][severity_class(row.severity)] += row.count;
+        }
         let bucket =
             |(i, counts)| LogBucket { start_ns: time.start_ns + i as i64 * step_ns, counts };
         let buckets = counts.into_iter().enumerate().map(bucket).collect();

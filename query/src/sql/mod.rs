@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! text → parse (one reading statement) → plan over `tables` → analyse (`ids`) → optimise
+//!        (counts of log records over `tally`)
 //!      → note the attributes it takes (`attribute_use`) → scans with pushed-down conditions
 //!        (`pushdown`) → run → plain types (`output`)
 //! ```
@@ -16,6 +17,7 @@ mod pushdown;
 pub(crate) mod session;
 mod sets;
 pub(crate) mod tables;
+mod tally;
 mod words;
 
 use std::fmt;

@@ -29,6 +29,7 @@ use super::pool::QueryPool;
 use super::position::located;
 use super::sets::{AttrFunction, SubscriptPlanner};
 use super::tables;
+use super::tally::CountOverRuns;
 use super::words::HasWords;
 use crate::context::Budget;
 use crate::{EngineOptions, Error, Result};
@@ -93,6 +94,7 @@ impl Sessions {
         let mut base = SessionStateBuilder::new_with_default_features()
             .with_config(config)
             .with_analyzer_rules(rules)
+            .with_optimizer_rule(Arc::new(CountOverRuns))
             .build();
         let mut planners = base.expr_planners().to_vec();
         planners.insert(0, Arc::new(SubscriptPlanner));

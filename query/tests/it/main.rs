@@ -13,6 +13,7 @@ mod metrics;
 mod property;
 mod services;
 mod sql;
+mod tally;
 mod trace_page;
 mod traceql;
 mod traceql_language;

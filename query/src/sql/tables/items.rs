@@ -31,13 +31,31 @@ enum Source {
     Parts(Part),
 }
 
+/// A table of rows.
 #[derive(Debug)]
-struct ItemTable {
+pub(crate) struct ItemTable {
     name: &'static str,
     source: Source,
     columns: Vec<SqlColumn>,
     schema: SchemaRef,
     query: Arc<Query>,
+}
+
+impl ItemTable {
+    /// Whether its rows are log records.
+    pub fn is_logs(&self) -> bool {
+        self.source == Source::Logs
+    }
+
+    /// Its columns.
+    pub fn columns(&self) -> &[SqlColumn] {
+        &self.columns
+    }
+
+    /// The query that it belongs to.
+    pub fn query(&self) -> &Arc<Query> {
+        &self.query
+    }
 }
 
 /// The tables.

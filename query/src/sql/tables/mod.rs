@@ -10,9 +10,9 @@
 
 pub(crate) mod columns;
 mod exceptions;
-mod exec;
+pub(crate) mod exec;
 mod explode;
-mod items;
+pub(crate) mod items;
 mod metric_columns;
 mod metric_rows;
 mod metric_tables;
