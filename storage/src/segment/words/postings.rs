@@ -11,30 +11,24 @@ use throughline_model::codec::{Reader, put_varint};
 use crate::segment::row_set::RowSet;
 use crate::{Error, Result};
 
-/// Appends the postings of ascending, distinct rows.
-pub(super) fn put(rows: impl Iterator<Item = u32>, out: &mut Vec<u8>) {
+/// Rows from the first up to and with the last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Run {
+    pub first: u32,
+    pub last: u32,
+}
+
+/// Appends the postings of the rows of ascending runs that do not touch.
+pub(super) fn put(runs: &[Run], out: &mut Vec<u8>) {
     let mut end = 0;
-    let mut open: Option<(u32, u32)> = None;
-    let mut close = |(start, len): (u32, u32), out: &mut Vec<u8>| {
-        let gap = u64::from(start - end);
-        put_varint(out, gap << 1 | u64::from(len > 1));
-        if len > 1 {
-            put_varint(out, u64::from(len - 2));
+    for run in runs {
+        let gap = u64::from(run.first - end);
+        let more = u64::from(run.last - run.first);
+        put_varint(out, gap << 1 | u64::from(more > 0));
+        if more > 0 {
+            put_varint(out, more - 1);
         }
-        end = start + len;
-    };
-    for row in rows {
-        open = Some(match open {
-            Some((start, len)) if start + len == row => (start, len + 1),
-            Some(run) => {
-                close(run, out);
-                (row, 1)
-            }
-            None => (row, 1),
-        });
-    }
-    if let Some(run) = open {
-        close(run, out);
+        end = run.last + 1;
     }
 }
 
@@ -65,7 +59,14 @@ mod tests {
         #[test]
         fn postings_read_back(rows in proptest::collection::btree_set(0u32..1000, 0..400)) {
             let mut bytes = Vec::new();
-            put(rows.iter().copied(), &mut bytes);
+            let mut runs: Vec<Run> = Vec::new();
+            for row in &rows {
+                match runs.last_mut() {
+                    Some(run) if run.last + 1 == *row => run.last = *row,
+                    _ => runs.push(Run { first: *row, last: *row }),
+                }
+            }
+            put(&runs, &mut bytes);
             let mut set = RowSet::none(1000);
             read(&bytes, &mut set).expect("reads back");
             prop_assert_eq!(set.iter().map(|row| row as u32).collect::<Vec<_>>(), rows.iter().copied().collect::<Vec<_>>());
