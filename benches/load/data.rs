@@ -22,7 +22,7 @@ const CONNECTIONS: usize = 4;
 /// How often one body is sent again after 429 or 503.
 const RETRIES_MAX: usize = 600;
 
-/// Hours of traces that are sent; each further one lies in a folder `hour-<k>` of its own.
+/// Hours of traces or logs that are sent; each further one lies in a folder `hour-<k>` of its own.
 pub fn hours() -> usize {
     std::env::var("BENCH_HOURS").ok().and_then(|n| n.parse().ok()).unwrap_or(1)
 }
@@ -33,10 +33,12 @@ pub fn ensure(signals: &[&Signal]) -> Result<Option<PathBuf>> {
     let folder =
         std::env::var_os("BENCH_LOAD_DIR").map_or(root.join("target/load-data"), PathBuf::from);
     let missing = |signal: &&&Signal| !folder.join(signal.file).exists();
-    let further = if signals.iter().any(|signal| signal.name == "traces") { hours() } else { 1 };
-    let further = (1..further).map(|hour| (hour, folder.join(format!("hour-{hour}"))));
-    let further = further.filter(|(_, folder)| !folder.join("traces.bin").exists());
-    let further = further.collect::<Vec<_>>();
+    let hourly = signals.iter().filter(|signal| signal.has_hours()).map(|signal| signal.file);
+    let hourly = hourly.collect::<Vec<_>>();
+    let further = (1..if hourly.is_empty() { 1 } else { hours() })
+        .map(|hour| (hour, folder.join(format!("hour-{hour}"))))
+        .filter(|(_, folder)| hourly.iter().any(|file| !folder.join(file).exists()))
+        .collect::<Vec<_>>();
     if further.is_empty() && !signals.iter().any(|signal| missing(&signal)) {
         return Ok(Some(folder));
     }
@@ -56,8 +58,11 @@ pub fn ensure(signals: &[&Signal]) -> Result<Option<PathBuf>> {
     for (hour, folder) in further {
         std::fs::create_dir_all(&folder)?;
         generate(&source, "traces-logs", &folder, hour)?;
-        // Only its spans are sent.
-        std::fs::remove_file(folder.join("logs.bin"))?;
+        for file in ["traces.bin", "logs.bin"] {
+            if !hourly.contains(&file) {
+                std::fs::remove_file(folder.join(file))?;
+            }
+        }
     }
     Ok(Some(folder))
 }

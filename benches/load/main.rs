@@ -10,7 +10,7 @@
 //!
 //! Settings by environment: `BENCH_LOAD_DIR` (folder of the generated files, default
 //! `target/load-data`), `BENCH_FRAMES` (send only the first n frames of each file), `BENCH_HOURS` (send so many
-//! hours of spans, 2 M each; DuckDB and the generator's counts are left out), `BENCH_SIGNALS`
+//! hours of spans or log records, 2 M each; DuckDB and the generator's counts are left out), `BENCH_SIGNALS`
 //! (comma list of `traces`, `logs`, `metrics`; default all), `BENCH_KEEP` (keep the data folder), `BENCH_SERVER`
 //! (the server's binary, default the one of this build; with a release binary the harness itself may
 //! be a debug build: `BENCH_SERVER=… cargo bench --profile dev --bench load`), `BENCH_PYTHON` (a
@@ -18,6 +18,7 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod data;
+mod log_queries;
 mod queries;
 mod report;
 mod server;
@@ -36,6 +37,13 @@ pub struct Signal {
     pub name: &'static str,
     pub file: &'static str,
     pub path: &'static str,
+}
+
+impl Signal {
+    /// Whether several hours of it may be sent.
+    pub fn has_hours(&self) -> bool {
+        self.name != "metrics"
+    }
 }
 
 const SIGNALS: [Signal; 3] = [
@@ -81,7 +89,7 @@ async fn run(
     eprintln!("{}: sending {} items in {} requests", signal.name, load.items(), load.len());
     let sent = load.send(&server, signal.path).await?;
     eprintln!("{}: {sent:?}; waiting until settled", signal.name);
-    if signal.name == "traces" {
+    if signal.has_hours() {
         for hour in 1..data::hours() {
             let load = LoadFile::open(&folder.join(format!("hour-{hour}")).join(signal.file))?;
             eprintln!("{}: hour {hour}: {:?}", signal.name, load.send(&server, signal.path).await?);
@@ -89,11 +97,12 @@ async fn run(
     }
     server.settle().await?;
     let usage = server.usage(data_dir.path()).await?;
-    if signal.name != "traces" || data::hours() == 1 {
+    if !signal.has_hours() || data::hours() == 1 {
         report.ingest(signal, &load, &sent, &usage);
     } else {
         let items = (load.items() * data::hours()) as f64;
-        eprintln!("traces: about {:.1} bytes a span on disk", usage.disk_bytes as f64 / items);
+        let bytes = usage.disk_bytes as f64 / items;
+        eprintln!("{}: about {bytes:.1} bytes an item on disk", signal.name);
     }
     drop(load);
     let questions = queries::of(signal.name, &folder_lines(folder, "trace_ids.txt"), truth);

@@ -14,7 +14,7 @@ const ROUNDS: usize = 20;
 /// A question: one or more requests of the same kind, asked in turn.
 pub struct Question {
     pub name: &'static str,
-    requests: Vec<Request>,
+    pub requests: Vec<Request>,
     pub expect: Option<Expect>,
 }
 
@@ -35,8 +35,9 @@ impl Expect {
     }
 }
 
+/// One request.
 #[derive(Debug)]
-enum Request {
+pub enum Request {
     Get {
         path: String,
         accept: &'static str,
@@ -70,35 +71,12 @@ pub fn of(signal: &str, trace_ids: &[String], truth: &Truth) -> Vec<Question> {
     };
     match signal {
         "traces" => trace_questions(trace_ids, truth),
-        "logs" => vec![
-            sql("count of all", "SELECT count(*) FROM logs", truth.count("logs total")),
-            sql(
-                "severity ERROR, count",
-                "SELECT count(*) FROM logs WHERE severity_text = 'ERROR'",
-                truth.count("logs severity=ERROR"),
-            ),
-            sql(
-                "common word, count (scan)",
-                "SELECT count(*) FROM logs WHERE body LIKE '%completed%'",
-                None,
-            ),
-            logs_of_a_trace(trace_ids),
-        ],
+        "logs" => crate::log_queries::of(trace_ids, truth),
         _ => vec![
             sql("series, count", "SELECT count(*) FROM series", None),
             sql("samples, count", "SELECT count(*) FROM samples", None),
         ],
     }
-}
-
-fn logs_of_a_trace(trace_ids: &[String]) -> Question {
-    let paths = trace_ids.iter().filter_map(|line| line.split_whitespace().next());
-    let get = |id: &str| Request::Get {
-        path: format!("/api/v1/traces/{id}/logs"),
-        accept: "application/json",
-        spans: None,
-    };
-    Question { name: "logs of a trace", requests: paths.map(get).collect(), expect: None }
 }
 
 /// Searches: name, conditions, and the truth's name of how many spans match.

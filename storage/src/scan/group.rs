@@ -21,6 +21,7 @@ use super::{ScanColumn, ScanStats, prune};
 use crate::cache::Part;
 use crate::segment::layout::{PARENT, PARENT_NONE, REST, TRACE};
 use crate::segment::open::{Meter, Opened, Segment};
+use crate::segment::row_set::RowSet;
 use crate::segment::rows::{Assembler, AttributeArray, Parents, ValueReader};
 use crate::{Error, Result};
 
@@ -261,6 +262,15 @@ impl GroupScan<'_> {
             let ranges = rows.iter().map(|row| *row as usize..*row as usize + 1);
             let selection = RowSelection::from_consecutive_ranges(ranges, left.count());
             return Ok(Left::of_selection(selection));
+        }
+        if let Some(rows) = self.segment.log_rows_of_traces(&ordinals, self.io)? {
+            let groups = &self.opened.summary().row_groups;
+            let first = groups[..self.row_group].iter().map(|group| group.rows).sum::<u32>();
+            let mut set = RowSet::none(left.count());
+            let total = left.count() as u32;
+            let here = rows.iter().filter_map(|row| row.checked_sub(first));
+            here.filter(|row| *row < total).for_each(|row| set.insert(row as usize));
+            return Ok(Left::of_set(set));
         }
         ordinals.sort_unstable();
         let leaf = self.opened.leaf(TRACE)?;

@@ -29,6 +29,11 @@ pub(crate) fn group_holds(group: &RowGroupSummary, ordinals: Option<&[u32]>) -> 
     ordinals.is_none_or(|ordinals| ordinals.iter().any(holds))
 }
 
+/// Whether one of ascending rows lies in a range.
+pub(crate) fn rows_reach(rows: &[u32], range: Range<u32>) -> bool {
+    rows.get(rows.partition_point(|row| *row < range.start)).is_some_and(|row| *row < range.end)
+}
+
 /// The traces that predicates ask for, if they name any.
 pub(crate) fn traces_asked(predicates: &[Predicate]) -> Option<Vec<TraceId>> {
     let id = |operand: &Operand| match operand {

@@ -259,9 +259,16 @@ impl Job {
                 ScanStats::add(&self.stats().segments_pruned_filter, 1);
                 return Ok(None);
             }
-            traces_here = (self.plan.signal == Signal::Traces).then_some(ordinals);
+            traces_here = Some(ordinals);
         }
         let opened = segment.open()?;
+        let of_logs = match &traces_here {
+            Some(ordinals) if self.plan.signal == Signal::Logs => {
+                segment.log_rows_of_traces(ordinals, &self.meter())?
+            }
+            _ => None,
+        };
+        let traces_here = traces_here.filter(|_| self.plan.signal == Signal::Traces);
         if !prune::segment_may_match(&opened, &self.plan.predicates) {
             ScanStats::add(&self.stats().segments_pruned_filter, 1);
             return Ok(None);
@@ -269,7 +276,13 @@ impl Job {
         let all = opened.summary().row_groups.iter().enumerate();
         let total = all.len();
         let mut groups = Vec::new();
+        let mut end = 0;
         for (number, group) in all {
+            let first = end;
+            end += group.rows;
+            if of_logs.as_ref().is_some_and(|rows| !prune::rows_reach(rows, first..end)) {
+                continue;
+            }
             if prune::group_in_time(group, &self.plan.time)
                 && prune::group_holds(group, traces_here.as_deref())
                 && prune::group_may_match(&opened, number, &self.plan.predicates)?

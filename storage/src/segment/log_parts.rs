@@ -27,6 +27,24 @@ impl Segment {
         self.cached(Part::LogRuns(row_group as u32), read, LogRuns::memory_bytes)
     }
 
+    /// The rows of traces among log records, ascending, through all row groups; none where they are
+    /// not kept.
+    pub(crate) fn log_rows_of_traces(
+        &self,
+        ordinals: &[u32],
+        io: &Meter,
+    ) -> Result<Option<Vec<u32>>> {
+        let index = self.index()?;
+        let mut all = Vec::new();
+        for ordinal in ordinals {
+            let Some(rows) = index.log_rows_of_trace(*ordinal, io)? else { return Ok(None) };
+            all.extend(rows);
+        }
+        all.sort_unstable();
+        all.dedup(); // a trace may be asked for twice
+        Ok(Some(all))
+    }
+
     /// The word index of a row group; none if it has none.
     pub(crate) fn words(&self, row_group: usize, io: &Meter) -> Result<Option<Words>> {
         let index = self.index()?;

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
-use arrow::datatypes::{Int32Type, TimestampNanosecondType};
+use arrow::datatypes::{Int32Type, TimestampNanosecondType, UInt32Type};
 use hashbrown::HashMap;
 use throughline_model::schema::col;
 use throughline_model::template::{Miner, Template};
@@ -184,6 +184,10 @@ pub(super) fn write_rows(
     let words = is_indexed.then(|| words::build(bodies.as_string())).transpose()?.flatten();
     writer.index.logs.words.push(words);
     let ordinals = trace_ordinals(gather, &parts.traces)?;
+    if is_indexed {
+        let traces = &mut writer.index.logs.traces;
+        ordinals.as_primitive::<UInt32Type>().iter().for_each(|ordinal| traces.push(ordinal));
+    }
     let special = HashMap::from_iter([(TRACE, ordinals), (col::BODY, bodies)]);
     writer.write_row_group(gather, special, routed, summary)
 }

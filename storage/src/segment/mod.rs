@@ -27,6 +27,7 @@ pub(crate) mod index;
 pub(crate) mod layout;
 pub(crate) mod log_parts;
 pub(crate) mod log_runs;
+pub(crate) mod log_traces;
 mod logs;
 mod merge;
 pub(crate) mod open;

@@ -8,12 +8,13 @@ use super::filter::{Filter, value_hash};
 use super::section::checked;
 use super::traces::{TraceEntry, TraceTable};
 use super::{
-    FACTS, FILTERS, Index, LOG_RUNS, PREFIX_BYTES, ROLLUP_KEYS, ROLLUP_ROWS, TEMPLATES,
+    FACTS, FILTERS, Index, LOG_RUNS, LOG_TRACES, PREFIX_BYTES, ROLLUP_KEYS, ROLLUP_ROWS, TEMPLATES,
     TRACE_COUNTS, TRACE_FILTER, TRACE_IDS, TRACE_ORDER, WORDS, head_bytes,
 };
 use crate::io::{SegmentFile, SegmentStore};
 use crate::segment::SegmentMeta;
 use crate::segment::log_runs::LogRuns;
+use crate::segment::log_traces;
 use crate::segment::open::Meter;
 use crate::segment::rollup::section::RollupKeys;
 use crate::segment::templates::SegmentTemplates;
@@ -102,6 +103,21 @@ impl IndexFile {
         let place = self.index.piece(WORDS, piece)?;
         io.before_read(place.end - place.start)?;
         self.file.read(place)
+    }
+
+    /// The rows of a trace among log records, by its ordinal, through all row groups; none where they
+    /// are not kept.
+    pub(crate) fn log_rows_of_trace(&self, ordinal: u32, io: &Meter) -> Result<Option<Vec<u32>>> {
+        if !self.index.logs.has_traces() {
+            return Ok(None);
+        }
+        let mut rows = Vec::new();
+        if let Some(frame) = self.index.logs.trace_frame(ordinal) {
+            let place = self.index.piece(LOG_TRACES, frame)?;
+            io.before_read(place.end - place.start)?;
+            log_traces::read(&self.file.read(place)?, ordinal, &mut rows)?;
+        }
+        Ok(Some(rows))
     }
 
     fn section(&self, kind: u32) -> Result<Bytes> {

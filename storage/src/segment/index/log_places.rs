@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! places := varint row groups | (varint bytes of: runs, head of words, postings, rare words)*
-//!           | varint services, (len, name)*
+//!           | varint services, (len, name)* | varint frames, (varint bytes)* of rows of traces
 //! ```
 //! Bytes are zero where there is no such piece.
 
@@ -12,6 +12,7 @@ use throughline_model::codec::{Reader, put_bytes, put_varint};
 
 use crate::Result;
 use crate::segment::log_runs::LogRuns;
+use crate::segment::log_traces::{FRAME_TRACES, TracesOfRows};
 use crate::segment::words::Pieces;
 
 /// Row groups of log records under construction.
@@ -23,6 +24,8 @@ pub(crate) struct LogsBuilder {
     pub runs: Vec<LogRuns>,
     /// One a row group; none where there is no word index.
     pub words: Vec<Option<Pieces>>,
+    /// The traces of all rows; empty where they are not kept.
+    pub traces: TracesOfRows,
 }
 
 /// Bytes of the sections of log records.
@@ -30,13 +33,14 @@ pub(crate) struct LogSections {
     pub places: Vec<u8>,
     pub runs: Vec<u8>,
     pub words: Vec<u8>,
+    pub traces: Vec<u8>,
 }
 
 impl LogsBuilder {
     pub(crate) fn encode(&self) -> Result<LogSections> {
         let (mut places, mut runs, mut words) = (Vec::new(), Vec::new(), Vec::new());
         if self.runs.is_empty() {
-            return Ok(LogSections { places, runs, words });
+            return Ok(LogSections { places, runs, words, traces: Vec::new() });
         }
         put_varint(&mut places, self.runs.len() as u64);
         for (number, group) in self.runs.iter().enumerate() {
@@ -51,7 +55,10 @@ impl LogsBuilder {
         }
         put_varint(&mut places, self.services.len() as u64);
         self.services.iter().for_each(|name| put_bytes(&mut places, name.as_bytes()));
-        Ok(LogSections { places, runs, words })
+        let (traces, lengths) = self.traces.encode();
+        put_varint(&mut places, lengths.len() as u64);
+        lengths.iter().for_each(|bytes| put_varint(&mut places, *bytes));
+        Ok(LogSections { places, runs, words, traces })
     }
 }
 
@@ -75,6 +82,8 @@ impl GroupPlaces {
 pub(crate) struct LogPlaces {
     pub groups: Vec<GroupPlaces>,
     pub services: Vec<String>,
+    /// Where each frame of rows of traces ends.
+    trace_ends: Vec<u64>,
 }
 
 impl LogPlaces {
@@ -100,12 +109,28 @@ impl LogPlaces {
         }
         let services =
             (0..reader.varint()?).map(|_| Ok(reader.str()?.to_owned())).collect::<Result<_>>()?;
-        Ok(Self { groups, services })
+        let mut end = 0u64;
+        let trace_ends = (0..reader.varint()?).map(|_| Ok(after(&mut end, reader.varint()?).end));
+        let trace_ends = trace_ends.collect::<Result<_>>()?;
+        Ok(Self { groups, services, trace_ends })
+    }
+
+    /// Whether rows of traces are kept.
+    pub(crate) fn has_traces(&self) -> bool {
+        !self.trace_ends.is_empty()
+    }
+
+    /// Where the rows of a trace are, by its ordinal; none if it has none.
+    pub(crate) fn trace_frame(&self, ordinal: u32) -> Option<Range<u64>> {
+        let frame = ordinal as usize / FRAME_TRACES;
+        let end = *self.trace_ends.get(frame)?;
+        let start = frame.checked_sub(1).map_or(0, |before| self.trace_ends[before]);
+        Some(start..end)
     }
 
     /// Bytes of memory.
     pub(crate) fn memory_bytes(&self) -> usize {
         let services = self.services.iter().map(|name| name.len() + 24).sum::<usize>();
-        services + self.groups.len() * size_of::<GroupPlaces>()
+        services + self.groups.len() * size_of::<GroupPlaces>() + self.trace_ends.len() * 8
     }
 }

@@ -13,6 +13,7 @@
 //!             `segment::versions`) | 11 filters: (crc32c u32 LE | filter)* | 12 facts
 //!             | 13 keys, 14 rows of the rollup (see `rollup::section`) | 15 templates (see
 //!             `segment::templates`) | 16 runs (see `segment::log_runs`) | 17 words (see `segment::words`)
+//!             | 18 rows of traces of log records (see `segment::log_traces`)
 //! ```
 //! A reader skips sections that it does not know. What is behind the head carries its own checksums;
 //! the file's crc32c is in the catalog.
@@ -63,9 +64,10 @@ pub(crate) const ROLLUP_ROWS: u32 = 14;
 pub(crate) const TEMPLATES: u32 = 15;
 pub(crate) const LOG_RUNS: u32 = 16;
 pub(crate) const WORDS: u32 = 17;
+pub(crate) const LOG_TRACES: u32 = 18;
 /// Sections in the head, and all.
 const HEAD_SECTIONS: usize = 4;
-const SECTIONS: usize = 17;
+const SECTIONS: usize = 18;
 
 /// The first bytes of the file, which say how long the head is.
 pub(crate) const PREFIX_BYTES: u64 = 20;
@@ -136,6 +138,7 @@ impl IndexBuilder {
             (TEMPLATES, self.templates.write()?),
             (LOG_RUNS, logs.runs),
             (WORDS, logs.words),
+            (LOG_TRACES, logs.traces),
         ];
         let mut out = Vec::new();
         out.extend_from_slice(&MAGIC);
