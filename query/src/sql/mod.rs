@@ -8,6 +8,7 @@
 
 mod attribute_use;
 mod exception;
+mod functions;
 mod ids;
 mod output;
 mod pool;
@@ -19,6 +20,7 @@ pub(crate) mod tables;
 mod words;
 
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -28,6 +30,7 @@ use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::physical_plan::execute_stream;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
+use futures::future::poll_fn;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 
 use crate::engine::Admitted;
@@ -55,6 +58,8 @@ impl fmt::Debug for SqlResult {
 
 /// The longest text of a query.
 pub const SQL_BYTES_MAX: usize = 1 << 20;
+/// The stack on which a statement of [`session::OPERATORS_MAX`] operators is planned.
+const STACK_BYTES: usize = 128 << 20;
 
 impl Engine {
     /// Runs one SQL statement.
@@ -80,14 +85,18 @@ impl Engine {
         let admitted = self.admit(ctx).await?;
         let query = Query::new(admitted.view.clone(), admitted.budget.scan.clone());
         let now_ns = self.clock().now_ns();
-        let stream = admitted
-            .budget
-            .run(async {
-                let sessions = self.sessions();
-                let state = sessions.open(&query, &statement, &admitted.budget, now_ns).await?;
-                start(&state, &query, statement, text).await
-            })
-            .await?;
+        let planned = async {
+            let sessions = self.sessions();
+            let state = sessions.open(&query, &statement, &admitted.budget, now_ns).await?;
+            start(&state, &query, statement, text).await
+        };
+        let mut planned = std::pin::pin!(planned);
+        // Planners recurse into conditions, one frame or several an operator.
+        let planned = poll_fn(|cx| {
+            let planned = planned.as_mut();
+            stacker::grow(STACK_BYTES, || planned.poll(cx))
+        });
+        let stream = admitted.budget.run(planned).await?;
         let schema = output::plain_schema(&stream.schema());
         let stats = admitted.budget.stats.clone();
         let answer = Answer { stream: Some(stream), schema: schema.clone(), admitted };
