@@ -17,6 +17,9 @@ pub enum Target {
     ScopeAttribute(String),
     /// An attribute of the item or else, where the item has none of that name, of its resource.
     AnyAttribute(String),
+    /// The same, where an attribute of the item that is there and empty counts as none: SQL's
+    /// `coalesce` of the two.
+    PresentAttribute(String),
 }
 
 /// How a value is compared. A target without a value satisfies only [`Op::Missing`] and, since

@@ -107,6 +107,23 @@ impl Engine {
         Ok(counts.finish(&admitted, ""))
     }
 
+    /// Texts of a column of log records (a name of `model::schema::col`) that begin with `prefix`, of at
+    /// most a bounded number of records.
+    pub async fn log_texts(
+        &self,
+        column: &str,
+        prefix: &str,
+        time: Option<TimeRange>,
+        ctx: &QueryContext,
+    ) -> Result<Names> {
+        let admitted = self.admit(ctx).await?;
+        let column = ScanColumn::Fixed(column.to_owned());
+        let request = request(column, Vec::new(), time, Some(ITEMS_MAX));
+        let mut counts = Counts::default();
+        counts.scan(&admitted, Signal::Logs, request, Counts::add_strings).await?;
+        Ok(counts.finish(&admitted, prefix))
+    }
+
     /// Keys of attributes that begin with `prefix`. Those of items come from the indexes of segments
     /// where these lie in the range; of other rows, at most a bounded number is looked at.
     pub async fn attribute_names(

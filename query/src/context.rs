@@ -82,6 +82,29 @@ pub struct QueryStatsSnapshot {
     pub scan: ScanStatsSnapshot,
 }
 
+impl QueryStatsSnapshot {
+    /// Adds what another part of the same question did.
+    pub(crate) fn add(&mut self, more: Self) {
+        self.elapsed_ms += more.elapsed_ms;
+        self.memory_peak_bytes = self.memory_peak_bytes.max(more.memory_peak_bytes);
+        self.rows += more.rows;
+        let (all, more) = (&mut self.scan, more.scan);
+        all.segments_total = all.segments_total.max(more.segments_total);
+        all.segments_pruned_time += more.segments_pruned_time;
+        all.segments_pruned_filter += more.segments_pruned_filter;
+        all.segments_pruned_statistics += more.segments_pruned_statistics;
+        all.row_groups_total += more.row_groups_total;
+        all.row_groups_pruned += more.row_groups_pruned;
+        all.pages_pruned += more.pages_pruned;
+        all.rows_scanned += more.rows_scanned;
+        all.rows_matched += more.rows_matched;
+        all.bytes_read += more.bytes_read;
+        all.partial.extend(more.partial);
+        all.partial.sort();
+        all.partial.dedup();
+    }
+}
+
 impl QueryStats {
     fn start() -> Self {
         Self {

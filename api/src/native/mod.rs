@@ -36,6 +36,8 @@ pub fn routes() -> Router<ApiState> {
         .merge(traces::routes::routes())
         .merge(traces::page::routes::routes())
         .merge(logs::routes::routes())
+        .merge(logs::query::routes::routes())
+        .merge(logs::patterns::routes::routes())
         .merge(metrics::routes::routes())
         .merge(catalog::routes::routes())
         .merge(services::routes::routes())

@@ -3,7 +3,7 @@
 
 use axum::extract::{FromRequestParts, Query};
 use http::request::Parts;
-use throughline_model::time::TimeRange;
+use throughline_model::time::{HOUR_NS, TimeRange};
 
 use super::duration::parse_duration_ns;
 use super::time::parse_time_ns;
@@ -24,6 +24,47 @@ impl<S: Sync> FromRequestParts<S> for Params {
 }
 
 impl Params {
+    /// The parameters that a JSON object gives: texts, numbers and flags.
+    pub fn of_object(object: serde_json::Map<String, serde_json::Value>) -> Result<Self> {
+        use serde_json::Value;
+        let text = |(name, value): (String, Value)| match value {
+            Value::Null => Ok((name, String::new())),
+            Value::String(text) => Ok((name, text)),
+            Value::Number(_) | Value::Bool(_) => {
+                let text = value.to_string();
+                Ok((name, text))
+            }
+            Value::Array(_) | Value::Object(_) => {
+                let detail = format!("'{name}' is a text, a number or a flag");
+                Err(ApiError::new(ErrorKind::Invalid, detail).with_field(&name))
+            }
+        };
+        object.into_iter().map(text).collect::<Result<_>>().map(Self)
+    }
+
+    /// A flag: `true` or `false`, the latter where it is absent.
+    pub fn flag(&self, name: &str) -> Result<bool> {
+        match self.one(name)? {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(other) => {
+                let detail = format!("{name} '{other}' is none of true, false");
+                Err(ApiError::invalid(name, other, detail))
+            }
+        }
+    }
+
+    /// The range that `start` and `end` give; the last hour where they are absent.
+    pub fn last_hour(&self, now_ns: i64) -> Result<TimeRange> {
+        let end_ns = self.time_ns("end", now_ns)?.unwrap_or(now_ns);
+        let start_ns = self.time_ns("start", now_ns)?.unwrap_or(end_ns.saturating_sub(HOUR_NS));
+        if start_ns >= end_ns {
+            let text = self.one("start")?.unwrap_or_default();
+            return Err(ApiError::invalid("start", text, "start is not before end"));
+        }
+        Ok(TimeRange { start_ns, end_ns })
+    }
+
     /// An error if there is a parameter that `known` does not list.
     pub fn allow(&self, known: &[&str]) -> Result<()> {
         let Some((name, _)) = self.0.iter().find(|(name, _)| !known.contains(&name.as_str()))

@@ -2,6 +2,7 @@
 
 mod exceptions;
 mod jaeger;
+mod log_query;
 mod logs;
 mod metrics;
 mod names;

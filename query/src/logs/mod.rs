@@ -1,7 +1,9 @@
-//! Log search: words of the body, fields, severity, ids, service and time.
+//! Log records: search by words, fields, severity, ids, service and time; the log language; patterns.
 
+mod ask;
 mod histogram;
 pub mod language;
+mod patterns;
 mod read;
 mod search;
 mod text;
@@ -15,7 +17,12 @@ use throughline_model::{SpanId, TraceId, Value};
 
 use crate::QueryStatsSnapshot;
 
+pub use ask::{LogAnswer, formatted, lowered};
 pub use histogram::BUCKETS_MAX;
+pub use patterns::{
+    ChangedPattern, PATTERNS_MAX, Pattern, Patterns, PatternsDiff, PatternsDiffRequest,
+    PatternsRequest,
+};
 pub use read::read_logs;
 
 /// In which order records come.

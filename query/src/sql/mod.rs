@@ -9,7 +9,9 @@
 
 mod attribute_use;
 mod exception;
+mod functions;
 mod ids;
+mod limits;
 mod output;
 mod pool;
 mod position;
@@ -21,6 +23,7 @@ mod tally;
 mod words;
 
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -29,6 +32,7 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::physical_plan::execute_stream;
 use futures::future::BoxFuture;
+use futures::future::poll_fn;
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 
@@ -57,6 +61,8 @@ impl fmt::Debug for SqlResult {
 
 /// The longest text of a query.
 pub const SQL_BYTES_MAX: usize = 1 << 20;
+/// The stack on which a statement of [`session::OPERATORS_MAX`] operators is planned.
+const STACK_BYTES: usize = 128 << 20;
 
 impl Engine {
     /// Runs one SQL statement.
@@ -82,14 +88,20 @@ impl Engine {
         let admitted = self.admit(ctx).await?;
         let query = Query::new(admitted.view.clone(), admitted.budget.scan.clone());
         let now_ns = self.clock().now_ns();
-        let stream = admitted
-            .budget
-            .run(async {
+        let stream = {
+            let planned = async {
                 let sessions = self.sessions();
                 let state = sessions.open(&query, &statement, &admitted.budget, now_ns).await?;
                 start(&state, &query, statement, text).await
-            })
-            .await?;
+            };
+            let mut planned = std::pin::pin!(planned);
+            // Planners recurse into conditions, one frame or several an operator.
+            let planned = poll_fn(|cx| {
+                let planned = planned.as_mut();
+                stacker::grow(STACK_BYTES, || planned.poll(cx))
+            });
+            admitted.budget.run(planned).await?
+        };
         let schema = output::plain_schema(&stream.schema());
         let stats = admitted.budget.stats.clone();
         let answer = Answer { stream: Some(stream), schema: schema.clone(), admitted };

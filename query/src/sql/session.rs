@@ -19,12 +19,16 @@ use datafusion::prelude::{SQLOptions, SessionConfig};
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 use throughline_storage::View;
 use throughline_storage::scan::ScanContext;
 
 use super::attribute_use::AttributeUse;
 use super::exception::ExceptionFingerprint;
+use super::functions;
 use super::ids::{HexLiterals, IdText};
+use super::limits;
 use super::pool::QueryPool;
 use super::position::located;
 use super::sets::{AttrFunction, SubscriptPlanner};
@@ -39,6 +43,8 @@ const CATALOG: &str = "throughline";
 const SCHEMA: &str = "public";
 /// How deep expressions and subqueries may nest.
 const NESTING_MAX: usize = 64;
+/// Operators of a statement: a chain of them nests as deep as it is long.
+pub(crate) const OPERATORS_MAX: usize = 2000;
 
 /// What the tables of one query share.
 #[derive(Debug)]
@@ -98,7 +104,11 @@ impl Sessions {
             .build();
         let mut planners = base.expr_planners().to_vec();
         planners.insert(0, Arc::new(SubscriptPlanner));
-        base = SessionStateBuilder::new_from_existing(base).with_expr_planners(planners).build();
+        let physical = limits::with_repair(base.physical_optimizers());
+        base = SessionStateBuilder::new_from_existing(base)
+            .with_expr_planners(planners)
+            .with_physical_optimizer_rules(physical)
+            .build();
         Self {
             base,
             memory: Arc::new(GreedyMemoryPool::new(options.memory_bytes_max)),
@@ -158,7 +168,7 @@ fn add_functions(state: &mut SessionState) -> Result<()> {
     use datafusion::execution::FunctionRegistry;
     state.register_udf(Arc::new(IdText::udf()))?;
     state.register_udf(Arc::new(ExceptionFingerprint::udf()))?;
-    for function in AttrFunction::all().into_iter().chain(HasWords::all()) {
+    for function in AttrFunction::all().into_iter().chain(HasWords::all()).chain(functions::all()) {
         state.register_udf(function)?;
     }
     Ok(())
@@ -185,6 +195,7 @@ async fn add_tables(state: &SessionState, query: &Arc<Query>, statement: &Statem
 
 /// Parses one statement that only reads.
 pub(crate) fn parse(text: &str) -> Result<Statement> {
+    check_length(text)?;
     let parser = DFParserBuilder::new(text)
         .with_dialect(&GenericDialect {})
         .with_recursion_limit(NESTING_MAX)
@@ -201,6 +212,24 @@ pub(crate) fn parse(text: &str) -> Result<Statement> {
     };
     check_reads(&statement)?;
     Ok(statement)
+}
+
+// A text without tokens is left to the parser, which says what is wrong with it.
+fn check_length(text: &str) -> Result<()> {
+    let Ok(tokens) = Tokenizer::new(&GenericDialect {}, text).tokenize() else { return Ok(()) };
+    let is_operator = |token: &&Token| match token {
+        Token::Word(word) => matches!(word.keyword, Keyword::AND | Keyword::OR | Keyword::NOT),
+        Token::Eq | Token::Neq | Token::Lt | Token::LtEq | Token::Gt | Token::GtEq => true,
+        Token::Plus | Token::Minus | Token::Mul | Token::Div | Token::Mod => true,
+        Token::StringConcat | Token::Tilde => true,
+        _ => false,
+    };
+    let operators = tokens.iter().filter(is_operator).count();
+    if operators > OPERATORS_MAX {
+        let message = format!("the query has {operators} operators, the limit is {OPERATORS_MAX}");
+        return Err(Error::invalid("query", message));
+    }
+    Ok(())
 }
 
 fn check_reads(statement: &Statement) -> Result<()> {

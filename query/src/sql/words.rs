@@ -54,15 +54,6 @@ fn op(wanted: &str, prefix: bool) -> Op {
     }
 }
 
-/// The opposite of what [`HasWords::call`] finds.
-pub(crate) fn negated(op: Op) -> Op {
-    match op {
-        Op::Phrase(phrase) => Op::NotPhrase(phrase),
-        Op::Contains(part) => Op::NotContains(part),
-        other => other,
-    }
-}
-
 impl ScalarUDFImpl for HasWords {
     fn name(&self) -> &str {
         self.name

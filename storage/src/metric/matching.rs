@@ -67,12 +67,15 @@ fn narrow(
             let found = by_value(scopes, |bytes| test.in_set(origin::scope_parts(bytes)?.3, key))?;
             each(rows, &|row| Ok(found[scopes.key(row)]))
         }
-        Target::AnyAttribute(key) => {
+        Target::AnyAttribute(key) | Target::PresentAttribute(key) => {
             let resources = series.resources();
             let found =
                 by_value(resources, |bytes| test.in_set(origin::resource_attrs(bytes)?, key))?;
             each(rows, &|row| match attrs::get(series.attributes.value(row), key) {
-                Some(value) => test.holds(ValueRef::read(value)?),
+                Some(value) => match (target, ValueRef::read(value)?) {
+                    (Target::PresentAttribute(_), ValueRef::Empty) => Ok(found[resources.key(row)]),
+                    (_, value) => test.holds(value),
+                },
                 None => Ok(found[resources.key(row)]),
             })
         }

@@ -14,7 +14,7 @@ use arrow::datatypes::{
 };
 use memchr::memmem::Finder;
 use regex::Regex;
-use throughline_model::predicate::{Op, Operand};
+use throughline_model::predicate::{Op, Operand, Target};
 use throughline_model::value::ValueRef;
 use throughline_model::words::Phrase;
 use throughline_model::{attrs, origin};
@@ -264,12 +264,23 @@ const YES: u8 = 2;
 /// first that has a value.
 pub(crate) struct Verdicts<'c> {
     condition: &'c Condition,
+    // Whether an empty attribute of the item leaves its row open.
+    passes_empty: bool,
     rows: Vec<u8>,
 }
 
 impl<'c> Verdicts<'c> {
-    pub(crate) fn new(condition: &'c Condition, rows: usize) -> Self {
-        Self { condition, rows: vec![OPEN; rows] }
+    pub(crate) fn new(condition: &'c Condition, target: &Target, rows: usize) -> Self {
+        let passes_empty = matches!(target, Target::PresentAttribute(_));
+        Self { condition, passes_empty, rows: vec![OPEN; rows] }
+    }
+
+    // What an attribute of the item decides about its row.
+    fn verdict(&self, value: &[u8]) -> Result<u8> {
+        if self.passes_empty && matches!(ValueRef::read(value)?, ValueRef::Empty) {
+            return Ok(OPEN);
+        }
+        Ok(if self.condition.encoded(value)? { YES } else { NO })
     }
 
     /// Which rows meet the condition.
@@ -391,13 +402,12 @@ impl<'c> Verdicts<'c> {
 
     /// Values inside encoded sets.
     pub(crate) fn add_sets(&mut self, sets: &BinaryArray, key: &str) -> Result<()> {
-        let condition = self.condition;
         for row in 0..self.rows.len() {
             if self.rows[row] == OPEN
                 && sets.is_valid(row)
                 && let Some(value) = attrs::get(sets.value(row), key)
             {
-                self.rows[row] = if condition.encoded(value)? { YES } else { NO };
+                self.rows[row] = self.verdict(value)?;
             }
         }
         Ok(())
@@ -413,8 +423,7 @@ impl<'c> Verdicts<'c> {
             let mut entries = offsets[row] as usize..offsets[row + 1] as usize;
             let found = entries.find(|i| keys[*i] == wanted);
             if let (OPEN, Some(found)) = (self.rows[row], found) {
-                let met = self.condition.encoded(values.value(found))?;
-                self.rows[row] = if met { YES } else { NO };
+                self.rows[row] = self.verdict(values.value(found))?;
             }
         }
         Ok(())

@@ -334,8 +334,10 @@ impl GroupScan<'_> {
         if let Some(keep) = self.by_one_column(&file, &target, predicate, condition)? {
             return Ok(left.refine(keep));
         }
-        let mut verdicts = Verdicts::new(condition, file.num_rows());
-        if let Target::Attribute(key) | Target::AnyAttribute(key) = &predicate.target {
+        let mut verdicts = Verdicts::new(condition, &predicate.target, file.num_rows());
+        if let Target::Attribute(key) | Target::AnyAttribute(key) | Target::PresentAttribute(key) =
+            &predicate.target
+        {
             for column in assembler.attribute_arrays(&file, key) {
                 if let Some(array) = column.array {
                     verdicts.add_values(&ValueReader::new(column.kind, array))?;
@@ -351,7 +353,9 @@ impl GroupScan<'_> {
         };
         match &predicate.target {
             Target::Column(name) => verdicts.add_column(&fixed(name)?)?,
-            Target::ResourceAttribute(key) | Target::AnyAttribute(key) => {
+            Target::ResourceAttribute(key)
+            | Target::AnyAttribute(key)
+            | Target::PresentAttribute(key) => {
                 verdicts.add_resource(&fixed(col::RESOURCE)?, key)?;
             }
             Target::ScopeAttribute(key) => verdicts.add_scope(&fixed(col::SCOPE)?, key)?,

@@ -62,13 +62,17 @@ pub(crate) fn matching_rows(plan: &Plan, batch: &RecordBatch) -> Result<BooleanB
 }
 
 fn matching(batch: &RecordBatch, target: &Target, condition: &Condition) -> Result<BooleanBuffer> {
-    let mut verdicts = Verdicts::new(condition, batch.num_rows());
-    if let Target::Attribute(key) | Target::AnyAttribute(key) = target {
+    let mut verdicts = Verdicts::new(condition, target, batch.num_rows());
+    if let Target::Attribute(key) | Target::AnyAttribute(key) | Target::PresentAttribute(key) =
+        target
+    {
         verdicts.add_map(map(batch)?, key)?;
     }
     match target {
         Target::Column(name) => verdicts.add_column(column(batch, name)?)?,
-        Target::ResourceAttribute(key) | Target::AnyAttribute(key) => {
+        Target::ResourceAttribute(key)
+        | Target::AnyAttribute(key)
+        | Target::PresentAttribute(key) => {
             verdicts.add_resource(column(batch, col::RESOURCE)?, key)?;
         }
         Target::ScopeAttribute(key) => verdicts.add_scope(column(batch, col::SCOPE)?, key)?,
@@ -100,12 +104,16 @@ pub(crate) fn project(
 }
 
 fn single(batch: &RecordBatch, target: &Target) -> Result<ArrayRef> {
-    let mut single = SingleAttribute::new(batch.num_rows());
-    if let Target::Attribute(key) | Target::AnyAttribute(key) = target {
+    let mut single = SingleAttribute::new(target, batch.num_rows());
+    if let Target::Attribute(key) | Target::AnyAttribute(key) | Target::PresentAttribute(key) =
+        target
+    {
         single.add_map(map(batch)?, key)?;
     }
     match target {
-        Target::ResourceAttribute(key) | Target::AnyAttribute(key) => {
+        Target::ResourceAttribute(key)
+        | Target::AnyAttribute(key)
+        | Target::PresentAttribute(key) => {
             single.add_resource(column(batch, col::RESOURCE)?, key)?;
         }
         Target::ScopeAttribute(key) => single.add_scope(column(batch, col::SCOPE)?, key)?,

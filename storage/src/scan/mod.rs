@@ -96,7 +96,7 @@ pub enum ScanColumn {
 
 impl ScanColumn {
     /// The name of the column in a scan's batches: the fixed column's own; else `attributes`,
-    /// `attribute:<key>`, `resource:<key>`, `scope:<key>` or `any:<key>`.
+    /// `attribute:<key>`, `resource:<key>`, `scope:<key>`, `any:<key>` or `present:<key>`.
     pub fn name(&self) -> String {
         match self {
             ScanColumn::Fixed(name) | ScanColumn::Attribute(Target::Column(name)) => name.clone(),
@@ -105,6 +105,7 @@ impl ScanColumn {
             ScanColumn::Attribute(Target::ResourceAttribute(key)) => format!("resource:{key}"),
             ScanColumn::Attribute(Target::ScopeAttribute(key)) => format!("scope:{key}"),
             ScanColumn::Attribute(Target::AnyAttribute(key)) => format!("any:{key}"),
+            ScanColumn::Attribute(Target::PresentAttribute(key)) => format!("present:{key}"),
         }
     }
 }

@@ -107,7 +107,7 @@ fn cost(predicate: &Predicate) -> u8 {
         Target::Column(_) => 0,
         Target::Attribute(_) => 1,
         Target::ResourceAttribute(_) | Target::ScopeAttribute(_) => 2,
-        Target::AnyAttribute(_) => 3,
+        Target::AnyAttribute(_) | Target::PresentAttribute(_) => 3,
     }
 }
 

@@ -6,6 +6,8 @@ use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, DictionaryArray, MapAr
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::UInt32Type;
 use throughline_model::dict::Interner;
+use throughline_model::predicate::Target;
+use throughline_model::value::ValueRef;
 use throughline_model::{attrs, origin};
 
 use crate::Result;
@@ -17,11 +19,21 @@ const NONE: u32 = u32::MAX;
 pub(crate) struct SingleAttribute {
     numbers: Vec<u32>,
     values: Interner,
+    // Whether an empty attribute of the item leaves its row to the sources behind it.
+    passes_empty: bool,
 }
 
 impl SingleAttribute {
-    pub(crate) fn new(rows: usize) -> Self {
-        Self { numbers: vec![NONE; rows], values: Interner::default() }
+    pub(crate) fn new(target: &Target, rows: usize) -> Self {
+        let passes_empty = matches!(target, Target::PresentAttribute(_));
+        Self { numbers: vec![NONE; rows], values: Interner::default(), passes_empty }
+    }
+
+    fn number(&mut self, value: &[u8]) -> Result<u32> {
+        if self.passes_empty && matches!(ValueRef::read(value)?, ValueRef::Empty) {
+            return Ok(NONE);
+        }
+        Ok(self.values.intern(value)?)
     }
 
     /// Values of an attribute column.
@@ -56,7 +68,7 @@ impl SingleAttribute {
                 && sets.is_valid(row)
                 && let Some(value) = attrs::get(sets.value(row), key)
             {
-                self.numbers[row] = self.values.intern(value)?;
+                self.numbers[row] = self.number(value)?;
             }
         }
         Ok(())
@@ -73,7 +85,7 @@ impl SingleAttribute {
             let keys = keys.keys().values();
             let found = entries.clone().find(|i| keys[*i] == wanted);
             if let (NONE, Some(found)) = (self.numbers[row], found) {
-                self.numbers[row] = self.values.intern(values.value(found))?;
+                self.numbers[row] = self.number(values.value(found))?;
             }
         }
         Ok(())

@@ -75,7 +75,7 @@ impl Assembler<'_> {
             ScanColumn::Attribute(Target::Attribute(key)) => self.attribute_leaves(key)?,
             ScanColumn::Attribute(Target::ResourceAttribute(_)) => vec![leaf(col::RESOURCE)?],
             ScanColumn::Attribute(Target::ScopeAttribute(_)) => vec![leaf(col::SCOPE)?],
-            ScanColumn::Attribute(Target::AnyAttribute(key)) => {
+            ScanColumn::Attribute(Target::AnyAttribute(key) | Target::PresentAttribute(key)) => {
                 let mut all = self.attribute_leaves(key)?;
                 all.push(leaf(col::RESOURCE)?);
                 all
@@ -272,8 +272,10 @@ impl Assembler<'_> {
     }
 
     fn single(&self, file: &RecordBatch, target: &Target) -> Result<ArrayRef> {
-        let mut single = SingleAttribute::new(file.num_rows());
-        if let Target::Attribute(key) | Target::AnyAttribute(key) = target {
+        let mut single = SingleAttribute::new(target, file.num_rows());
+        if let Target::Attribute(key) | Target::AnyAttribute(key) | Target::PresentAttribute(key) =
+            target
+        {
             for column in self.attribute_arrays(file, key) {
                 if let Some(array) = column.array {
                     single.add_values(&ValueReader::new(column.kind, array))?;
@@ -284,7 +286,9 @@ impl Assembler<'_> {
             }
         }
         match target {
-            Target::ResourceAttribute(key) | Target::AnyAttribute(key) => {
+            Target::ResourceAttribute(key)
+            | Target::AnyAttribute(key)
+            | Target::PresentAttribute(key) => {
                 single.add_resource(&self.fixed(file, col::RESOURCE)?, key)?;
             }
             Target::ScopeAttribute(key) => single.add_scope(&self.fixed(file, col::SCOPE)?, key)?,

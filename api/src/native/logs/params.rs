@@ -99,7 +99,8 @@ fn severity(text: &str) -> Result<i32> {
     })
 }
 
-fn order(text: &str) -> Result<LogOrder> {
+/// The order that a text names.
+pub fn order(text: &str) -> Result<LogOrder> {
     match text {
         "newest" => Ok(LogOrder::NewestFirst),
         "oldest" => Ok(LogOrder::OldestFirst),

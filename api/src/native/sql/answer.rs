@@ -1,8 +1,8 @@
-//! Rows to bytes: a buffered JSON document, or a stream of NDJSON or Arrow IPC.
+//! Rows to bytes: a buffered JSON document, or a stream of NDJSON, CSV or Arrow IPC.
 //!
 //! The first batch is awaited before the head of the response is sent, so that most errors still
-//! get a status of their own. A later one ends NDJSON with a line `{"error": {…}}`; an Arrow stream
-//! breaks off without its end marker.
+//! get a status of their own. A later one ends NDJSON with a line `{"error": {…}}`; CSV and
+//! Arrow streams break off.
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
@@ -22,6 +22,15 @@ use crate::state::ApiLimits;
 
 /// Batches up to this many rows are written where they are; larger ones off the async workers.
 const INLINE_ROWS_MAX: usize = 64;
+
+/// How rows stand in a JSON document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowForm {
+    /// `"rows"`: a list of cells each.
+    Lists,
+    /// `"records"`: an object each, by column.
+    Objects,
+}
 
 /// The rows of an answer on their way out.
 pub struct Rows {
@@ -69,11 +78,26 @@ impl Rows {
         }
     }
 
+    /// The names and types of its columns.
+    pub fn schema(&self) -> &Schema {
+        &self.result.schema
+    }
+
     /// One JSON document.
-    pub async fn into_json(mut self, limits: ApiLimits) -> Result<Vec<u8>> {
-        let mut out = b"{\"columns\":".to_vec();
-        out.extend(serde_json::to_vec(&columns(&self.result.schema)).map_err(unwritable)?);
-        out.extend_from_slice(b",\"rows\":[");
+    pub async fn into_json(self, limits: ApiLimits) -> Result<Vec<u8>> {
+        let columns = serde_json::to_string(&columns(&self.result.schema)).map_err(unwritable)?;
+        self.into_json_with(&format!("\"columns\":{columns}"), RowForm::Lists, limits).await
+    }
+
+    /// One JSON document that begins with these members.
+    pub async fn into_json_with(
+        mut self,
+        members: &str,
+        form: RowForm,
+        limits: ApiLimits,
+    ) -> Result<Vec<u8>> {
+        let name = if form == RowForm::Lists { "rows" } else { "records" };
+        let mut out = format!("{{{members},\"{name}\":[").into_bytes();
         let mut rows = 0;
         while let Some(batch) = self.next().await? {
             let is_first = rows == 0;
@@ -82,7 +106,7 @@ impl Rows {
                 return Err(too_much("rows", limits.json_rows_max));
             }
             out = run(&self.tracker, batch.num_rows(), move || {
-                write_rows(out, &batch, is_first, limits.json_bytes_max)
+                write_rows(out, &batch, form, is_first, limits.json_bytes_max)
             })
             .await?;
         }
@@ -103,6 +127,21 @@ impl Rows {
             }
         });
         Body::from_stream(lines)
+    }
+
+    /// Lines of CSV (RFC 4180), the names of columns first. What is no text stands as in JSON, null as
+    /// nothing.
+    pub fn into_csv(self) -> Body {
+        let names = self.result.schema.fields().iter().map(|field| csv_text(field.name()));
+        let head = Bytes::from(names.collect::<Vec<_>>().join(",") + "\r\n");
+        let rest = futures::stream::try_unfold(self, |mut rows| async {
+            let Some(batch) = rows.next().await.inspect_err(ApiError::log)? else {
+                return Ok(None);
+            };
+            let lines = run(&rows.tracker, batch.num_rows(), move || write_csv(&batch)).await?;
+            Ok(Some((Bytes::from(lines), rows)))
+        });
+        Body::from_stream(futures::stream::iter([Ok::<_, ApiError>(head)]).chain(rest))
     }
 
     async fn next_lines(&mut self) -> Result<Option<Bytes>> {
@@ -160,6 +199,7 @@ fn columns(schema: &Schema) -> Vec<SqlColumn> {
 fn write_rows(
     mut out: Vec<u8>,
     batch: &RecordBatch,
+    form: RowForm,
     is_first: bool,
     bytes_max: usize,
 ) -> Result<Vec<u8>> {
@@ -168,14 +208,18 @@ fn write_rows(
         if row > 0 || !is_first {
             out.push(b',');
         }
-        out.push(b'[');
-        for (i, (field, column)) in schema.fields().iter().zip(batch.columns()).enumerate() {
-            if i > 0 {
-                out.push(b',');
+        if form == RowForm::Objects {
+            write_object(&mut out, &schema, batch, row)?;
+        } else {
+            out.push(b'[');
+            for (i, (field, column)) in schema.fields().iter().zip(batch.columns()).enumerate() {
+                if i > 0 {
+                    out.push(b',');
+                }
+                cell::write(&mut out, field, column.as_ref(), row)?;
             }
-            cell::write(&mut out, field, column.as_ref(), row)?;
+            out.push(b']');
         }
-        out.push(b']');
         if out.len() > bytes_max {
             return Err(too_much("bytes", bytes_max));
         }
@@ -187,18 +231,57 @@ fn write_lines(batch: &RecordBatch) -> Result<Vec<u8>> {
     let schema = batch.schema();
     let mut out = Vec::new();
     for row in 0..batch.num_rows() {
-        out.push(b'{');
-        for (i, (field, column)) in schema.fields().iter().zip(batch.columns()).enumerate() {
-            if i > 0 {
-                out.push(b',');
-            }
-            cell::write_string(&mut out, field.name());
-            out.push(b':');
-            cell::write(&mut out, field, column.as_ref(), row)?;
-        }
-        out.extend_from_slice(b"}\n");
+        write_object(&mut out, &schema, batch, row)?;
+        out.push(b'\n');
     }
     Ok(out)
+}
+
+fn write_object(out: &mut Vec<u8>, schema: &Schema, batch: &RecordBatch, row: usize) -> Result<()> {
+    out.push(b'{');
+    for (i, (field, column)) in schema.fields().iter().zip(batch.columns()).enumerate() {
+        if i > 0 {
+            out.push(b',');
+        }
+        cell::write_string(out, field.name());
+        out.push(b':');
+        cell::write(out, field, column.as_ref(), row)?;
+    }
+    out.push(b'}');
+    Ok(())
+}
+
+fn write_csv(batch: &RecordBatch) -> Result<String> {
+    let schema = batch.schema();
+    let mut out = String::new();
+    let mut cell = Vec::new();
+    for row in 0..batch.num_rows() {
+        for (i, (field, column)) in schema.fields().iter().zip(batch.columns()).enumerate() {
+            if i > 0 {
+                out.push(',');
+            }
+            cell.clear();
+            cell::write(&mut cell, field, column.as_ref(), row)?;
+            match cell.as_slice() {
+                b"null" => {}
+                [b'"', ..] => {
+                    let text: String = serde_json::from_slice(&cell).map_err(unwritable)?;
+                    out.push_str(&csv_text(&text));
+                }
+                other => out.push_str(&csv_text(&String::from_utf8_lossy(other))),
+            }
+        }
+        out.push_str("\r\n");
+    }
+    Ok(out)
+}
+
+// Text in quotes where it needs them. Empty text is quoted, so that it is not null.
+fn csv_text(text: &str) -> String {
+    if text.is_empty() || text.contains(['"', ',', '\r', '\n']) {
+        return format!("\"{}\"", text.replace('"', "\"\""));
+    }
+    text.to_owned()
 }
 
 fn error_line(err: &ApiError) -> Bytes {

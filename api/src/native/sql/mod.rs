@@ -1,5 +1,5 @@
 //! SQL: `POST /api/v1/sql`.
 
-mod answer;
+pub(super) mod answer;
 pub mod routes;
 pub mod wire;

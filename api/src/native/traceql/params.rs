@@ -1,6 +1,6 @@
 //! The parameters of searches, of queries for numbers and of completion.
 
-use throughline_model::time::{HOUR_NS, TimeRange};
+use throughline_model::time::TimeRange;
 use throughline_query::traceql::{MetricsRequest, SearchRequest};
 use throughline_query::traces::TRACES_PAGE_MAX;
 use utoipa::IntoParams;
@@ -120,13 +120,7 @@ pub fn search(params: &Params, now_ns: i64) -> Result<SearchRequest> {
 /// The query for numbers that the parameters describe.
 pub fn metrics(params: &Params, now_ns: i64) -> Result<MetricsRequest> {
     params.allow(&["q", "start", "end", "step", "exemplars", "limit"])?;
-    let end_ns = params.time_ns("end", now_ns)?.unwrap_or(now_ns);
-    let start_ns = params.time_ns("start", now_ns)?.unwrap_or(end_ns.saturating_sub(HOUR_NS));
-    if start_ns >= end_ns {
-        let text = params.one("start")?.unwrap_or_default();
-        return Err(ApiError::invalid("start", text, "start is not before end"));
-    }
-    let time = TimeRange { start_ns, end_ns };
+    let time = params.last_hour(now_ns)?;
     let step_ns = match params.one("step")? {
         None => Some(default_step_ns(time)),
         Some("none") => None,

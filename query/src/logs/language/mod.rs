@@ -29,3 +29,4 @@ pub use error::{Error, Result};
 pub use level::{LEVEL_NAMES, Level};
 pub use lower::{Answer, Bounds, Column, ColumnKind, Lowered, lower};
 pub use parse::parse;
+pub use print::{written_field, written_value};

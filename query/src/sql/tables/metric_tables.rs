@@ -57,7 +57,7 @@ impl MetricTable {
             return None;
         }
         let exact = pushed.exact && predicates.len() == all;
-        Some(Pushed { predicates, time: pushed.time, exact })
+        Some(Pushed { predicates, exact, ..pushed })
     }
 }
 

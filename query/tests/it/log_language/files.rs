@@ -12,6 +12,22 @@ pub fn read(name: &str) -> String {
     std::fs::read_to_string(path(name)).expect("the file of cases")
 }
 
+/// The queries of a file that are no errors.
+pub fn queries(name: &str) -> Vec<String> {
+    let text = read(name);
+    let mut lines = text.lines().peekable();
+    let mut queries = Vec::new();
+    while let Some(line) = lines.next() {
+        let is_query = !line.is_empty() && !line.starts_with('#');
+        let is_error = lines.peek().is_some_and(|below| below.starts_with("    error "));
+        while lines.next_if(|line| line.starts_with("    ")).is_some() {}
+        if is_query && !is_error {
+            queries.push(line.to_owned());
+        }
+    }
+    queries
+}
+
 /// Compares every query's answer with the lines below it.
 pub fn check(name: &str, answer: impl Fn(&str) -> String) {
     let text = read(name);

@@ -4,8 +4,11 @@
 //! The cases are files in `tests/data/log_language`: a query a line, what is expected below it, indented by four.
 //! `BLESS=1` writes the answers into them; read the difference.
 
+mod engine;
 mod files;
 mod oracle;
+mod patterns;
+mod pushed;
 mod random;
 mod sql;
 
@@ -133,4 +136,30 @@ fn every_function_of_the_sql_is_listed() {
     for function in language::functions::ALL {
         assert!(text.contains(&format!("{}(", function.name)), "{} is never used", function.name);
     }
+}
+
+// The page for users names all there is, and what it shows can be asked.
+#[test]
+fn the_page_is_true() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/log-language.md");
+    let page = std::fs::read_to_string(path).expect("the page");
+    let pipes = language::grammar::PIPES.iter().flat_map(|pipe| pipe.names.iter());
+    let math = language::grammar::MATH_FUNCTIONS.iter().map(|(_, name, ..)| name);
+    let fixed = language::grammar::FIXED.iter().flat_map(|known| known.names.iter());
+    let sql = language::functions::ALL.iter().map(|function| &function.name);
+    let mut names =
+        pipes.chain(math).chain(fixed).chain(sql).map(|n| format!("`{n}")).collect::<Vec<_>>();
+    let functions = language::grammar::FUNCTIONS.iter().filter_map(|(_, names, _)| names.first());
+    names.extend(functions.map(|name| format!(" {name}(")));
+    let missing = names.iter().filter(|name| !page.contains(name.as_str())).collect::<Vec<_>>();
+    assert!(missing.is_empty(), "the page lacks {missing:?}");
+    let mut shown = 0;
+    for block in page.split("```log\n").skip(1) {
+        for line in block.split("```").next().unwrap_or_default().lines() {
+            let outcome = parse(line).and_then(|query| check(&query));
+            outcome.unwrap_or_else(|err| panic!("{line}: {}", describe(&err, line)));
+            shown += 1;
+        }
+    }
+    assert!(shown > 40);
 }

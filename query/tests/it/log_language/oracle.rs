@@ -26,13 +26,13 @@ pub struct Record {
     pub resource: BTreeMap<String, String>,
 }
 
-const TRACE: &str = "0102030405060708090a0b0c0d0e0f10";
+pub const TRACE: &str = "0102030405060708090a0b0c0d0e0f10";
 const VALUES: &[&str] =
     &["5", "500", "-1", "1.5s", "200ms", "3KB", "api", "API", "ap", "a b", "", "true"];
 const BODIES: &[&str] =
     &["connection", "Reset", "by", "peer", "api", "a-b", "5", "x_y", "登录", " ", ": "];
 
-fn record() -> impl Strategy<Value = Record> {
+pub fn record() -> impl Strategy<Value = Record> {
     let set =
         || btree_map(select(&["a", "b", "size_ms"][..]).prop_map(str::to_owned), value(), 0..3);
     let times = [
@@ -82,7 +82,7 @@ fn value() -> impl Strategy<Value = String> {
 }
 
 // Conditions as they are written.
-const BODY: &[&str] = &[
+pub const BODY: &[&str] = &[
     "api",
     "connection",
     "\"connection reset\"",
@@ -100,7 +100,7 @@ const BODY: &[&str] = &[
     "\"by pe\"*",
     "5",
 ];
-const TEXT: &[&str] = &[
+pub const TEXT: &[&str] = &[
     "service:api",
     "service:(api OR web)",
     "service:a*",
@@ -118,7 +118,7 @@ const TEXT: &[&str] = &[
     "a:(api OR 500)",
     "b:true",
 ];
-const ORDERED: &[&str] = &[
+pub const ORDERED: &[&str] = &[
     "a:>=5",
     "a:<500",
     "a:[5 TO 500]",
@@ -132,7 +132,7 @@ const ORDERED: &[&str] = &[
     "a:>api",
     "b:[-1 TO *}",
 ];
-const FIXED: &[&str] = &[
+pub const FIXED: &[&str] = &[
     "level:error",
     "level:>=warn",
     "level:(error OR info)",
@@ -156,7 +156,7 @@ fn condition() -> impl Strategy<Value = String> {
     select([BODY, TEXT, ORDERED, FIXED].concat()).prop_map(str::to_owned)
 }
 
-fn filter() -> impl Strategy<Value = String> {
+pub fn filter() -> impl Strategy<Value = String> {
     condition().prop_recursive(3, 10, 3, |inner| {
         prop_oneof![
             vec(inner.clone(), 2..4).prop_map(|parts| format!("({})", parts.join(" "))),
@@ -181,7 +181,7 @@ proptest! {
     }
 }
 
-fn meets(filter: &Filter, record: &Record) -> bool {
+pub fn meets(filter: &Filter, record: &Record) -> bool {
     match filter {
         Filter::All => true,
         Filter::And(parts) => parts.iter().all(|part| meets(part, record)),

@@ -105,7 +105,8 @@ fn predicate(rng: &mut SmallRng, spans: &[Span]) -> Predicate {
         6 => column(col::START_TIME, Operand::Int(some.start_time_ns)),
         7 => (Target::ResourceAttribute(key), operand(rng)),
         8 => (Target::ScopeAttribute(key), operand(rng)),
-        9 | 10 => (Target::AnyAttribute(key), operand(rng)),
+        9 => (Target::AnyAttribute(key), operand(rng)),
+        10 => (Target::PresentAttribute(key), operand(rng)),
         _ => (Target::Attribute(key), operand(rng)),
     };
     let phrase = || Phrase::of("user", true).expect("a word");
@@ -157,6 +158,9 @@ fn target_value(span: &Span, target: &Target) -> Got {
         Target::AnyAttribute(key) => {
             first(&span.attributes, key).or_else(|| first(&span.resource.attributes, key))
         }
+        Target::PresentAttribute(key) => first(&span.attributes, key)
+            .filter(|value| *value != Value::Empty)
+            .or_else(|| first(&span.resource.attributes, key)),
     };
     match found {
         None | Some(Value::Empty) => Got::Absent,

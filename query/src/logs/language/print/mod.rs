@@ -39,6 +39,16 @@ impl Display for Filter {
 }
 
 // Members of an AND or OR; those that are one themselves in parentheses.
+/// The name of a field as a query writes it: in the filter bar, or in a pipe.
+pub fn written_field(name: &str, in_filter: bool) -> String {
+    if in_filter { Name(name).to_string() } else { pipe::name(name, true) }
+}
+
+/// A value as a condition writes it.
+pub fn written_value(text: &str) -> String {
+    value(text)
+}
+
 fn separated(f: &mut Formatter<'_>, parts: &[Filter], separator: &str) -> fmt::Result {
     for (number, part) in parts.iter().enumerate() {
         if number > 0 {
