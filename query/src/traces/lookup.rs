@@ -1,5 +1,6 @@
 //! A trace by its id.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
@@ -104,8 +105,27 @@ fn extent(batches: &[RecordBatch]) -> Result<Option<(i64, i64)>> {
     Ok(all)
 }
 
-/// Sorts by start and drops spans that were stored twice.
+/// Sorts by start and drops spans that were stored twice. Of one id there may be others in between.
 pub(super) fn collapse(spans: &mut Vec<Span>) {
     spans.sort_by_key(|span| (span.start_time_ns, span.span_id));
-    spans.dedup_by(|a, b| a.span_id == b.span_id && format!("{a:?}") == format!("{b:?}"));
+    let mut group = None;
+    let mut seen = HashSet::new();
+    let key = |span: &Span| (span.start_time_ns, span.span_id);
+    if spans.is_sorted_by(|a, b| key(a) < key(b)) {
+        return;
+    }
+    spans.retain(|span| {
+        if group.replace(key(span)) != Some(key(span)) {
+            seen.clear();
+        }
+        seen.insert(content(span))
+    });
+}
+
+// What a span says; the order of its attributes says nothing.
+fn content(span: &Span) -> String {
+    let mut attributes = span.attributes.iter().collect::<Vec<_>>();
+    attributes.sort_by(|a, b| a.0.cmp(&b.0));
+    let plain = Span { attributes: Vec::new(), ..span.clone() };
+    format!("{plain:?}{attributes:?}")
 }
