@@ -19,7 +19,7 @@ use crate::native::{
     tags(
         (name = "sql", description = "SQL, read-only, over everything"),
         (name = "traces", description = "Traces: search, one by its id, its log records"),
-        (name = "logs", description = "Log search"),
+        (name = "logs", description = "Log search, and log records as they come"),
         (name = "metrics", description = "Metrics, their series and points"),
         (name = "services", description = "The service map; rate, errors and durations"),
         (name = "exceptions", description = "Exceptions by group, and what is decided about them"),
@@ -42,6 +42,7 @@ use crate::native::{
         traces::page::routes::compare_traces,
         traces::page::routes::compare_spans,
         logs::routes::search,
+        logs::tail::routes::tail,
         metrics::routes::list,
         metrics::routes::series,
         metrics::routes::points,
@@ -63,7 +64,7 @@ use crate::native::{
         status::routes::ready,
         document,
     ),
-    components(schemas(crate::error::Problem))
+    components(schemas(crate::error::Problem, logs::tail::wire::TailCommand))
 )]
 struct Api;
 

@@ -36,6 +36,7 @@ pub fn routes() -> Router<ApiState> {
         .merge(traces::routes::routes())
         .merge(traces::page::routes::routes())
         .merge(logs::routes::routes())
+        .merge(logs::tail::routes::routes())
         .merge(metrics::routes::routes())
         .merge(catalog::routes::routes())
         .merge(services::routes::routes())

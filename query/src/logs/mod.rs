@@ -1,9 +1,11 @@
-//! Log search: words of the body, fields, severity, ids, service and time.
+//! Log search: words of the body, fields, severity, ids, service and time. `tail` hands out what
+//! matches as it comes.
 
 mod histogram;
 pub mod language;
 mod read;
 mod search;
+mod tail;
 mod text;
 
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use crate::QueryStatsSnapshot;
 
 pub use histogram::BUCKETS_MAX;
 pub use read::read_logs;
+pub use tail::{LogTail, TAIL_PAST_MAX, TailChunk};
 
 /// In which order records come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

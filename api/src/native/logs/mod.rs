@@ -1,5 +1,6 @@
-//! Log records: `GET /api/v1/logs`.
+//! Log records: `GET /api/v1/logs`, and [`tail`].
 
 pub mod params;
 pub mod routes;
+pub mod tail;
 pub mod wire;
