@@ -45,6 +45,7 @@ pub fn routes(state: ApiState) -> Router {
     let compressible = SizeAbove::new(COMPRESS_BYTES_MIN)
         .and(NotForContentType::const_new("application/x-ndjson"))
         .and(NotForContentType::GRPC)
+        .and(NotForContentType::SSE)
         .and(NotForContentType::const_new(render::ipc::ARROW_STREAM));
     native::routes()
         .merge(jaeger::routes::routes())

@@ -19,7 +19,7 @@ use crate::native::{
     tags(
         (name = "sql", description = "SQL, read-only, over everything"),
         (name = "traces", description = "Traces: search, one by its id, its log records"),
-        (name = "logs", description = "Log search, the log language, patterns"),
+        (name = "logs", description = "Log search, the log language, patterns, log records as they come"),
         (name = "metrics", description = "Metrics, their series and points"),
         (name = "services", description = "The service map; rate, errors and durations"),
         (name = "exceptions", description = "Exceptions by group, and what is decided about them"),
@@ -48,6 +48,7 @@ use crate::native::{
         logs::query::routes::format,
         logs::patterns::routes::list,
         logs::patterns::routes::diff,
+        logs::tail::routes::tail,
         metrics::routes::list,
         metrics::routes::series,
         metrics::routes::points,
@@ -69,7 +70,7 @@ use crate::native::{
         status::routes::ready,
         document,
     ),
-    components(schemas(crate::error::Problem))
+    components(schemas(crate::error::Problem, logs::tail::wire::TailCommand))
 )]
 struct Api;
 

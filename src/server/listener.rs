@@ -169,7 +169,8 @@ where
         .keep_alive_interval(KEEP_ALIVE_INTERVAL);
     let (stop, close) = (front.stop.clone(), front.close.clone());
     let service = service_fn(move |request| answer(request, routes.clone(), front.clone()));
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut connection =
+        pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = stop.cancelled() => {

@@ -5,7 +5,8 @@
 //! - [`Store`]: claim, append, view, flush, compact, status
 //! - [`wal`], `head`, [`segment`], [`metric`]: the levels that a row passes
 //! - `catalog`: which segments are true; `dedup`: which bodies are known
-//! - `publish`: the one place where a view changes; `maintain`: what happens in the background
+//! - `publish`: the one place where a view changes; `tail`: who hears of it;
+//!   `maintain`: what happens in the background
 //! - [`scan`]: reading a view; [`io`]: every file and sync call
 pub mod cache;
 mod catalog;
@@ -24,6 +25,7 @@ pub mod scan;
 pub mod segment;
 mod status;
 mod store;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -41,5 +43,6 @@ pub use status::{
     BacklogStatus, Counters, LevelStatus, Progress, Quarantined, SignalStatus, StoreStatus,
 };
 pub use store::Store;
+pub use tail::{LogSubscription, TAIL_BATCHES_MAX, TAIL_BYTES_MAX, TAILS_MAX, Tailed};
 pub use view::{MetricTier, Tier, View};
 pub use wal::{DecodeFn, Encoding, Format, Reply, WalRecord};

@@ -24,6 +24,7 @@ use crate::head::{HeadBatch, HeadList, HeadSlice, Heads, Incoming};
 use crate::io::SegmentStore;
 use crate::metric::{MetricSegment, SeriesShare};
 use crate::segment::{Segment, SegmentMeta};
+use crate::tail::{Offered, Queue, Tails};
 use crate::view::{Tier, View};
 use crate::{Error, Result};
 
@@ -223,6 +224,8 @@ struct Lanes {
     spans: Lane<Segment, RecordBatch>,
     logs: Lane<Segment, RecordBatch>,
     metrics: Lane<MetricSegment, MetricBatch>,
+    /// Who hears of log records as they come.
+    tails: Tails,
 }
 
 macro_rules! lane {
@@ -261,14 +264,27 @@ impl Publisher {
     /// Swaps the view and lets go of the lock, then of the view before: it may hold the last
     /// reference to a flushed head, whose end takes a while.
     fn publish(&self, lanes: MutexGuard<'_, Lanes>) {
+        let before = self.swap(&lanes);
+        drop(lanes);
+        drop(before);
+    }
+
+    // Makes the view that readers get from now on; returns the one before.
+    fn swap(&self, lanes: &Lanes) -> Arc<View> {
         let view = View {
             spans: lanes.spans.tier(),
             logs: lanes.logs.tier(),
             metrics: lanes.metrics.tier(),
         };
-        let before = std::mem::replace(&mut *self.current.write(), Arc::new(view));
-        drop(lanes);
-        drop(before);
+        std::mem::replace(&mut *self.current.write(), Arc::new(view))
+    }
+
+    /// A subscription to log records, and the view that holds everything before its first batch and
+    /// nothing of it.
+    pub fn tail_logs(&self) -> Result<(Arc<View>, Arc<Queue>)> {
+        let mut lanes = self.lanes.lock();
+        let queue = lanes.tails.add()?;
+        Ok((self.view(), queue))
     }
 
     /// Starts a signal behind its checkpoint.
@@ -281,8 +297,15 @@ impl Publisher {
     pub fn append(&self, signal: Signal, last_seq: u64, incoming: Vec<Incoming>, now_ns: i64) {
         let incoming = self.share_series(incoming);
         let mut lanes = self.lanes.lock();
+        let mut tailed = Vec::new();
         for Incoming { tenant, batch, reservation, receipt } in incoming {
             let rows = batch.len() as u64;
+            if let Batch::Logs(batch) = &batch
+                && !lanes.tails.is_empty()
+            {
+                let bytes = reservation.bytes();
+                tailed.push(Offered { batch: batch.clone(), rows, bytes });
+            }
             let rest = IncomingRest { tenant, reservation, receipt };
             match batch {
                 Batch::Spans(batch) => lanes.spans.push(batch, rows, rest, now_ns),
@@ -291,7 +314,12 @@ impl Publisher {
             }
         }
         lane!(lanes, signal, lane => lane.last_seq = last_seq);
-        self.publish(lanes);
+        let before = self.swap(&lanes);
+        if !tailed.is_empty() {
+            lanes.tails.offer(&tailed);
+        }
+        drop(lanes);
+        drop(before);
     }
 
     /// Heads hold a series table that senders repeat once.

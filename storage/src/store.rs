@@ -22,6 +22,7 @@ use crate::core::Core;
 use crate::dedup::{Claim, Ticket};
 use crate::options::StoreOptions;
 use crate::status::{BacklogStatus, LevelStatus, SignalStatus, StoreStatus};
+use crate::tail::LogSubscription;
 use crate::view::View;
 use crate::wal::{DecodeFn, Pending, Reply, WalRecord};
 use crate::{Error, ErrorKind, Result};
@@ -111,6 +112,22 @@ impl Store {
     /// The current snapshot.
     pub fn view(&self) -> Arc<View> {
         self.inner.core.publisher.view()
+    }
+
+    /// The current snapshot, and every batch of log records that is published after it: no row is
+    /// in both, none between them. At most [`crate::TAILS_MAX`] subscriptions exist at a time;
+    /// further ones are refused as overload.
+    pub fn tail_logs(&self) -> Result<(Arc<View>, LogSubscription)> {
+        let core = &self.inner.core;
+        if let Some(error) = core.failure() {
+            return Err(error);
+        }
+        let (closing, failed) = (core.closing.clone(), core.failed.clone());
+        if closing.is_cancelled() {
+            return Err(Error::closed());
+        }
+        let (view, queue) = core.publisher.tail_logs()?;
+        Ok((view, LogSubscription { queue, closing, failed }))
     }
 
     /// Writes all heads to segments.

@@ -3,6 +3,7 @@
 mod exceptions;
 mod jaeger;
 mod log_query;
+mod log_tail;
 mod logs;
 mod metrics;
 mod names;
@@ -105,6 +106,12 @@ impl Server {
 
     async fn append(&self, signal: Signal, batch: Batch) {
         let body = format!("{signal} {batch:?}").into_bytes();
+        self.append_as(signal, batch, body).await;
+    }
+
+    /// Appends a batch whose request is logged as `body`, which need not be like it: nothing here
+    /// is replayed.
+    async fn append_as(&self, signal: Signal, batch: Batch, body: Vec<u8>) {
         let body_hash = self.store.body_hash(signal, TENANT, &body);
         let Claim::New(ticket) = self.store.claim(signal, TENANT, body_hash).await.expect("open")
         else {
@@ -168,6 +175,9 @@ impl Server {
     }
 
     async fn stop(self) {
+        // As the root does: what has no end by itself ends now.
+        let stage = "stopping".to_owned();
+        self.ready.send_replace(Readiness { ready: false, stage });
         self.stop.cancel();
         drop(self.routes);
         drop(self.store);
@@ -283,6 +293,10 @@ fn span_batch(spans: &[Span]) -> RecordBatch {
 
 /// Log records of a service: body, severity and trace.
 async fn append_logs(server: &Server, service: &str, records: &[(Value, i32, Option<u8>)]) {
+    server.append(Signal::Logs, log_batch(service, records)).await;
+}
+
+fn log_batch(service: &str, records: &[(Value, i32, Option<u8>)]) -> Batch {
     let mut builder = LogBatchBuilder::default();
     let resource = span(1, 1, service, "").resource;
     builder.set_resource(&resource.encode()).expect("fits");
@@ -303,6 +317,5 @@ async fn append_logs(server: &Server, service: &str, records: &[(Value, i32, Opt
             })
             .expect("fits");
     }
-    let batch = builder.finish().expect("builds");
-    server.append(Signal::Logs, Batch::Logs(batch)).await;
+    Batch::Logs(builder.finish().expect("builds"))
 }

@@ -1,4 +1,5 @@
-//! Log records: search by words, fields, severity, ids, service and time; the log language; patterns.
+//! Log records: search by words, fields, severity, ids, service and time; the log language; patterns;
+//! what matches as it comes (`tail`).
 
 mod ask;
 mod histogram;
@@ -6,6 +7,7 @@ pub mod language;
 mod patterns;
 mod read;
 mod search;
+mod tail;
 mod text;
 
 use std::sync::Arc;
@@ -24,6 +26,7 @@ pub use patterns::{
     PatternsRequest,
 };
 pub use read::read_logs;
+pub use tail::{LogTail, TAIL_PAST_MAX, TailChunk};
 
 /// In which order records come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

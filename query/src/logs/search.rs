@@ -88,17 +88,31 @@ pub(super) fn predicates(search: &LogSearch) -> Result<Vec<Predicate>> {
     Ok(all)
 }
 
-// One search under way.
-struct Walk<'a> {
-    view: &'a Arc<View>,
-    scan: &'a ScanContext,
-    predicates: Vec<Predicate>,
-    time: TimeRange,
-    order: LogOrder,
+/// All columns of log records, for [`read_logs`].
+pub(super) fn whole_records() -> Vec<ScanColumn> {
+    let column = |field: &Arc<arrow::datatypes::Field>| match field.name().as_str() {
+        col::ATTRIBUTES => ScanColumn::Attributes,
+        name => ScanColumn::Fixed(name.to_owned()),
+    };
+    schema::logs().fields().iter().map(column).collect()
+}
+
+/// One search under way.
+pub(super) struct Walk<'a> {
+    pub view: &'a Arc<View>,
+    pub scan: &'a ScanContext,
+    pub predicates: Vec<Predicate>,
+    pub time: TimeRange,
+    pub order: LogOrder,
 }
 
 impl Walk<'_> {
-    async fn page(&self, shown: usize, limit: usize) -> Result<(Vec<LogRecord>, Option<String>)> {
+    /// The `limit` records after the first `shown`, and the cursor of what follows them.
+    pub(super) async fn page(
+        &self,
+        shown: usize,
+        limit: usize,
+    ) -> Result<(Vec<LogRecord>, Option<String>)> {
         // One more than asked for tells whether there is a next page.
         let wanted = shown.saturating_add(limit).saturating_add(1);
         let Some(time) = self.reach(wanted).await? else { return Ok((Vec::new(), None)) };
@@ -144,12 +158,7 @@ impl Walk<'_> {
 
     // The first `wanted` records in a range of time, in order.
     async fn records(&self, time: TimeRange, wanted: usize) -> Result<Vec<LogRecord>> {
-        let column = |field: &Arc<arrow::datatypes::Field>| match field.name().as_str() {
-            col::ATTRIBUTES => ScanColumn::Attributes,
-            name => ScanColumn::Fixed(name.to_owned()),
-        };
-        let columns = schema::logs().fields().iter().map(column).collect();
-        let request = self.request(columns, time);
+        let request = self.request(whole_records(), time);
         let mut batches = scan::scan_logs(self.view.clone(), request, self.scan.clone());
         let mut records = Vec::new();
         while let Some(batch) = batches.try_next().await? {

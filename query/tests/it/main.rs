@@ -7,6 +7,7 @@ mod exceptions;
 mod fields;
 mod harness;
 mod log_language;
+mod log_tail;
 mod logql;
 mod logs;
 mod metrics;

@@ -3,6 +3,7 @@
 //! Place in the flow: `query` asks with a [`ScanRequest`] and gets batches in item-schema types whose
 //! rows are already filtered, so that it cannot tell where a row came from.
 
+mod batch;
 pub(crate) mod evaluate;
 mod facts;
 mod group;
@@ -36,6 +37,7 @@ use throughline_model::{Signal, TraceId};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use batch::BatchFilter;
 pub use facts::{fold_exceptions, fold_versions};
 pub use keys::{AttributeKeys, attribute_keys};
 pub use run::{ScanStream, scan_tier};

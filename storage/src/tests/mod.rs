@@ -4,6 +4,7 @@
 //! can then be compared with what was acknowledged.
 mod crash;
 mod durability;
+mod tails;
 mod upkeep;
 mod views;
 

@@ -63,20 +63,32 @@ pub fn log_search(params: &Params, of_trace: Option<TraceId>, now_ns: i64) -> Re
     ];
     let taken = if of_trace.is_some() { known.len() - 1 } else { known.len() };
     params.allow(&known[..taken])?;
-    let trace_id = id(params, "trace_id", TraceId::parse)?.or(of_trace);
     let default = if of_trace.is_some() { LogOrder::OldestFirst } else { LogOrder::NewestFirst };
+    let search = search_of(params, now_ns)?;
+    Ok(LogSearch {
+        trace_id: search.trace_id.or(of_trace),
+        order: params.one("order")?.map_or(Ok(default), order)?,
+        limit: params.limit(LIMIT_DEFAULT, LOGS_PAGE_MAX)?,
+        cursor: params.one("cursor")?.map(str::to_owned),
+        ..search
+    })
+}
+
+/// The conditions and the range of time of a search, newest first; which parameters there may be is
+/// the caller's.
+pub fn search_of(params: &Params, now_ns: i64) -> Result<LogSearch> {
     Ok(LogSearch {
         text: params.one("query")?.unwrap_or_default().to_owned(),
         services: params.list("service"),
         severity_min: params.one("severity")?.map(severity).transpose()?,
         severity_max: None,
         filters: parse_filters(Signal::Logs, params.all("filter"))?,
-        trace_id,
+        trace_id: id(params, "trace_id", TraceId::parse)?,
         span_id: id(params, "span_id", SpanId::parse)?,
         time: params.range(now_ns)?,
-        order: params.one("order")?.map_or(Ok(default), order)?,
-        limit: params.limit(LIMIT_DEFAULT, LOGS_PAGE_MAX)?,
-        cursor: params.one("cursor")?.map(str::to_owned),
+        order: LogOrder::NewestFirst,
+        limit: LIMIT_DEFAULT,
+        cursor: None,
     })
 }
 

@@ -1,0 +1,6 @@
+//! Log records as they come: `GET /api/v1/logs/tail`, as Server-Sent Events or as a WebSocket.
+
+pub mod params;
+pub mod routes;
+mod socket;
+pub mod wire;
