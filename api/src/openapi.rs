@@ -43,6 +43,7 @@ use crate::native::{
         traces::page::routes::compare_spans,
         logs::routes::search,
         logs::tail::routes::tail,
+        logs::context::routes::context,
         metrics::routes::list,
         metrics::routes::series,
         metrics::routes::points,

@@ -1,7 +1,9 @@
 //! Log search: words of the body, fields, severity, ids, service and time. `tail` hands out what
-//! matches as it comes.
+//! matches as it comes, `context` what lies around one record.
 
+mod context;
 mod histogram;
+mod id;
 pub mod language;
 mod read;
 mod search;
@@ -17,7 +19,9 @@ use throughline_model::{SpanId, TraceId, Value};
 
 use crate::QueryStatsSnapshot;
 
+pub use context::{CONTEXT_MAX, CONTEXT_REACH_NS, ContextBy, ContextSearch, LogContext};
 pub use histogram::BUCKETS_MAX;
+pub use id::{LogId, log_ids};
 pub use read::read_logs;
 pub use tail::{LogTail, TAIL_PAST_MAX, TailChunk};
 
@@ -67,6 +71,8 @@ pub const LOGS_PAGE_MAX: usize = 5000;
 pub struct LogPage {
     /// The records, in the order asked for.
     pub records: Vec<LogRecord>,
+    /// How many records that say the same as the first came before it, for [`log_ids`].
+    pub repeats: usize,
     /// Cursor of the next page; none when there is nothing more.
     pub next: Option<String>,
     /// What the search did; `partial` names segments whose rows it lacks.

@@ -55,9 +55,10 @@ impl Engine {
             order: search.order,
         };
         let shown = after.map_or(0, |(_, shown)| shown);
-        let (records, next) = budget.run(walk.page(shown, search.limit)).await?;
-        budget.stats.add_rows(records.len());
-        Ok(LogPage { records, next, stats: budget.stats.snapshot() })
+        let mut page = budget.run(walk.page(shown, search.limit)).await?;
+        budget.stats.add_rows(page.records.len());
+        page.stats = budget.stats.snapshot();
+        Ok(page)
     }
 }
 
@@ -107,15 +108,12 @@ pub(super) struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// The `limit` records after the first `shown`, and the cursor of what follows them.
-    pub(super) async fn page(
-        &self,
-        shown: usize,
-        limit: usize,
-    ) -> Result<(Vec<LogRecord>, Option<String>)> {
+    /// The `limit` records after the first `shown`, and the cursor of what follows them; without
+    /// statistics.
+    pub(super) async fn page(&self, shown: usize, limit: usize) -> Result<LogPage> {
         // One more than asked for tells whether there is a next page.
         let wanted = shown.saturating_add(limit).saturating_add(1);
-        let Some(time) = self.reach(wanted).await? else { return Ok((Vec::new(), None)) };
+        let Some(time) = self.reach(wanted).await? else { return Ok(LogPage::default()) };
         let mut records = self.records(time, wanted).await?;
         let more = records.len() == wanted;
         records.truncate(shown + limit);
@@ -123,7 +121,13 @@ impl Walk<'_> {
             let same = records.iter().rev().take_while(|r| r.time_ns == last.time_ns).count();
             format!("{}.{same}", last.time_ns)
         });
-        Ok((records.split_off(shown.min(records.len())), next))
+        let page = records.split_off(shown.min(records.len()));
+        let repeats = page.first().map_or(0, |first| {
+            let repeats =
+                |r: &&LogRecord| r.time_ns == first.time_ns && by_content(r, first).is_eq();
+            records.iter().rev().take_while(repeats).count()
+        });
+        Ok(LogPage { records: page, repeats, next, ..LogPage::default() })
     }
 
     // The range of time that holds the first `wanted` records; none if nothing matches.

@@ -1,5 +1,6 @@
-//! Log records: `GET /api/v1/logs`, and [`tail`].
+//! Log records: `GET /api/v1/logs`; [`tail`] and [`context`].
 
+pub mod context;
 pub mod params;
 pub mod routes;
 pub mod tail;
