@@ -38,6 +38,7 @@ pub fn routes() -> Router<ApiState> {
         .merge(logs::routes::routes())
         .merge(logs::tail::routes::routes())
         .merge(logs::context::routes::routes())
+        .merge(logs::export::routes::routes())
         .merge(metrics::routes::routes())
         .merge(catalog::routes::routes())
         .merge(services::routes::routes())

@@ -5,6 +5,7 @@
 //! that say the same are neighbours in it and can be counted.
 
 use std::fmt;
+use std::sync::Arc;
 
 use throughline_model::origin::{Resource, Scope};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
@@ -54,7 +55,9 @@ pub fn log_ids(records: &[LogRecord], repeats: usize) -> Vec<LogId> {
         let (time_ns, content) = (record.time_ns, contents.of(record));
         let number = match ids.last() {
             None => u32::try_from(repeats).unwrap_or(u32::MAX),
-            Some(last) if (last.time_ns, last.content) == (time_ns, content) => last.number + 1,
+            Some(last) if (last.time_ns, last.content) == (time_ns, content) => {
+                last.number.saturating_add(1)
+            }
             Some(_) => 0,
         };
         ids.push(LogId { time_ns, content, number });
@@ -65,8 +68,8 @@ pub fn log_ids(records: &[LogRecord], repeats: usize) -> Vec<LogId> {
 /// Hashes what records say. Neighbours share resource and scope: these are hashed once.
 #[derive(Default)]
 pub(super) struct Contents {
-    resource: Option<(std::sync::Arc<Resource>, u64)>,
-    scope: Option<(std::sync::Arc<Scope>, u64)>,
+    resource: Option<(Arc<Resource>, u64)>,
+    scope: Option<(Arc<Scope>, u64)>,
     bytes: Vec<u8>,
 }
 
@@ -74,11 +77,11 @@ impl Contents {
     /// The hash of a record without its time. Attributes are a set: their order says nothing.
     pub fn of(&mut self, record: &LogRecord) -> u64 {
         let resource = match &self.resource {
-            Some((known, hash)) if std::sync::Arc::ptr_eq(known, &record.resource) => *hash,
+            Some((known, hash)) if Arc::ptr_eq(known, &record.resource) => *hash,
             _ => self.resource.insert((record.resource.clone(), hash_resource(record))).1,
         };
         let scope = match &self.scope {
-            Some((known, hash)) if std::sync::Arc::ptr_eq(known, &record.scope) => *hash,
+            Some((known, hash)) if Arc::ptr_eq(known, &record.scope) => *hash,
             _ => self.scope.insert((record.scope.clone(), xxh3_64(&record.scope.encode()))).1,
         };
         let mut hash = Xxh3::new();

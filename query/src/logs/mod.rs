@@ -1,7 +1,9 @@
 //! Log search: words of the body, fields, severity, ids, service and time. `tail` hands out what
-//! matches as it comes, `context` what lies around one record.
+//! matches as it comes, `context` what lies around one record,
+//! `export` everything that matches.
 
 mod context;
+mod export;
 mod histogram;
 mod id;
 pub mod language;
@@ -20,6 +22,7 @@ use throughline_model::{SpanId, TraceId, Value};
 use crate::QueryStatsSnapshot;
 
 pub use context::{CONTEXT_MAX, CONTEXT_REACH_NS, ContextBy, ContextSearch, LogContext};
+pub use export::LogExport;
 pub use histogram::BUCKETS_MAX;
 pub use id::{LogId, log_ids};
 pub use read::read_logs;

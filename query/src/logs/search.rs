@@ -39,14 +39,7 @@ impl Engine {
         let predicates = predicates(search)?;
         let admitted = self.admit(ctx).await?;
         let budget = &admitted.budget;
-        let mut time = search.time.unwrap_or(TimeRange::ALL);
-        match (after, search.order) {
-            (None, _) => {}
-            (Some((t, _)), LogOrder::NewestFirst) => {
-                time.end_ns = time.end_ns.min(t.saturating_add(1));
-            }
-            (Some((t, _)), LogOrder::OldestFirst) => time.start_ns = time.start_ns.max(t),
-        }
+        let time = search.order.rest_of(search.time.unwrap_or(TimeRange::ALL), after);
         let walk = Walk {
             view: &admitted.view,
             scan: &budget.scan,
@@ -62,7 +55,22 @@ impl Engine {
     }
 }
 
-fn parse_cursor(cursor: &str) -> Result<(i64, usize)> {
+impl LogOrder {
+    /// What of a range of time is left after a cursor, the cursor's own time included.
+    pub(super) fn rest_of(self, mut time: TimeRange, after: Option<(i64, usize)>) -> TimeRange {
+        match (after, self) {
+            (None, _) => {}
+            (Some((t, _)), LogOrder::NewestFirst) => {
+                time.end_ns = time.end_ns.min(t.saturating_add(1));
+            }
+            (Some((t, _)), LogOrder::OldestFirst) => time.start_ns = time.start_ns.max(t),
+        }
+        time
+    }
+}
+
+/// The time that a cursor names, and how many records of it were shown.
+pub(super) fn parse_cursor(cursor: &str) -> Result<(i64, usize)> {
     cursor
         .split_once('.')
         .and_then(|(t, shown)| Some((t.parse().ok()?, shown.parse().ok()?)))

@@ -111,7 +111,8 @@ fn severity(text: &str) -> Result<i32> {
     })
 }
 
-fn order(text: &str) -> Result<LogOrder> {
+/// Which end of the time line comes first.
+pub fn order(text: &str) -> Result<LogOrder> {
     match text {
         "newest" => Ok(LogOrder::NewestFirst),
         "oldest" => Ok(LogOrder::OldestFirst),
