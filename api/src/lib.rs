@@ -46,6 +46,7 @@ pub fn routes(state: ApiState) -> Router {
         .and(NotForContentType::const_new("application/x-ndjson"))
         .and(NotForContentType::GRPC)
         .and(NotForContentType::SSE)
+        .and(NotForContentType::const_new("text/csv"))
         .and(NotForContentType::const_new(render::ipc::ARROW_STREAM));
     native::routes()
         .merge(jaeger::routes::routes())

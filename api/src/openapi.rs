@@ -19,7 +19,7 @@ use crate::native::{
     tags(
         (name = "sql", description = "SQL, read-only, over everything"),
         (name = "traces", description = "Traces: search, one by its id, its log records"),
-        (name = "logs", description = "Log search, the log language, patterns, log records as they come"),
+        (name = "logs", description = "Log search, the log language, patterns; records as they come and around one; exports"),
         (name = "metrics", description = "Metrics, their series and points"),
         (name = "services", description = "The service map; rate, errors and durations"),
         (name = "exceptions", description = "Exceptions by group, and what is decided about them"),
@@ -49,6 +49,8 @@ use crate::native::{
         logs::patterns::routes::list,
         logs::patterns::routes::diff,
         logs::tail::routes::tail,
+        logs::context::routes::context,
+        logs::export::routes::export,
         metrics::routes::list,
         metrics::routes::series,
         metrics::routes::points,

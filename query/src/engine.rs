@@ -92,6 +92,11 @@ impl Engine {
         &self.0.store
     }
 
+    /// Rows that one answer may have.
+    pub(crate) fn rows_max(&self) -> usize {
+        self.0.options.rows_max
+    }
+
     pub(crate) fn tracker(&self) -> &TaskTracker {
         &self.0.tracker
     }

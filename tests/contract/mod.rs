@@ -4,6 +4,7 @@ mod auth;
 mod examples;
 mod fields;
 mod lifecycle;
+mod log_tail;
 mod otlp_http;
 mod quota;
 mod receivers;

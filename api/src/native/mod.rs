@@ -39,6 +39,8 @@ pub fn routes() -> Router<ApiState> {
         .merge(logs::query::routes::routes())
         .merge(logs::patterns::routes::routes())
         .merge(logs::tail::routes::routes())
+        .merge(logs::context::routes::routes())
+        .merge(logs::export::routes::routes())
         .merge(metrics::routes::routes())
         .merge(catalog::routes::routes())
         .merge(services::routes::routes())

@@ -7,6 +7,7 @@ use serde_json::json;
 use throughline_storage::TAILS_MAX;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
@@ -14,13 +15,18 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 use super::*;
 
-/// Serves the routes on a port until the test's runtime ends.
-async fn serve(server: &Server) -> SocketAddr {
+/// Serves the routes on a port until the task is aborted: it keeps the store open.
+async fn serve(server: &Server) -> (SocketAddr, JoinHandle<std::io::Result<()>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
     let address = listener.local_addr().expect("has one");
     let routes = server.routes.clone();
-    tokio::spawn(async move { axum::serve(listener, routes).await });
-    address
+    (address, tokio::spawn(async move { axum::serve(listener, routes).await }))
+}
+
+async fn stop(server: Server, serving: JoinHandle<std::io::Result<()>>) {
+    serving.abort();
+    assert!(serving.await.expect_err("was aborted").is_cancelled());
+    server.stop().await;
 }
 
 /// A client of Server-Sent Events.
@@ -108,7 +114,7 @@ fn records(bodies: &[&str]) -> Vec<(Value, i32, Option<u8>)> {
 #[tokio::test]
 async fn records_come_as_events_and_as_messages() {
     let server = Server::start().await;
-    let address = serve(&server).await;
+    let (address, serving) = serve(&server).await;
     append_logs(&server, "cart", &records(&["order old", "other", "order older"])).await;
     let stream = TcpStream::connect(address).await.expect("connects");
     let query = "query=order&tail_from=1";
@@ -124,13 +130,13 @@ async fn records_come_as_events_and_as_messages() {
     let found = server.json("/api/v1/logs?query=%22order%20two%22").await;
     assert_eq!(message["logs"][1], found["logs"][0], "a record is written as in a search");
     assert_eq!(hear(&mut socket).await, message);
-    server.stop().await;
+    stop(server, serving).await;
 }
 
 #[tokio::test]
 async fn wrong_requests_are_problems() {
     let server = Server::start().await;
-    let address = serve(&server).await;
+    let (address, serving) = serve(&server).await;
     for (query, field) in [
         ("limit=5", "limit"),
         ("order=newest", "order"),
@@ -148,13 +154,13 @@ async fn wrong_requests_are_problems() {
     }
     let problem = server.problem("/api/v1/logs/tail", 503).await;
     assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("32")), "{problem}");
-    server.stop().await;
+    stop(server, serving).await;
 }
 
 #[tokio::test]
 async fn pages_of_other_origins_get_no_socket() {
     let server = Server::start().await;
-    let address = serve(&server).await;
+    let (address, serving) = serve(&server).await;
     for (origin, is_allowed) in
         [(format!("http://{address}"), true), ("http://elsewhere.example".to_owned(), false)]
     {
@@ -171,13 +177,13 @@ async fn pages_of_other_origins_get_no_socket() {
             Err(err) => panic!("{err}"),
         }
     }
-    server.stop().await;
+    stop(server, serving).await;
 }
 
 #[tokio::test]
 async fn a_paused_client_gets_what_was_withheld_up_to_a_bound() {
     let server = Server::start().await;
-    let address = serve(&server).await;
+    let (address, serving) = serve(&server).await;
     let mut socket = open_socket(address, "").await;
     // An answer to a wrong command tells that the command before it was heard.
     say(&mut socket, r#"{"pause": true}"#).await;
@@ -206,7 +212,7 @@ async fn a_paused_client_gets_what_was_withheld_up_to_a_bound() {
     assert!(got > 0 && dropped > 0, "{got} {dropped}");
     append_logs(&server, "cart", &records(&["last"])).await;
     assert_eq!(bodies(&hear(&mut socket).await), ["last"]);
-    server.stop().await;
+    stop(server, serving).await;
 }
 
 #[tokio::test]
@@ -214,7 +220,7 @@ async fn a_slow_reader_is_told_what_it_lost() {
     const BATCHES: u64 = 40;
     const ROWS: usize = 100;
     let server = Server::start().await;
-    let address = serve(&server).await;
+    let (address, serving) = serve(&server).await;
     // A small window: the kernel keeps little of what is not read.
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_recv_buffer_size(16 * 1024).expect("set");
@@ -237,13 +243,13 @@ async fn a_slow_reader_is_told_what_it_lost() {
     }
     assert_eq!(got + dropped, BATCHES * ROWS as u64);
     assert!(got > 0 && dropped > 0, "{got} {dropped}");
-    server.stop().await;
+    stop(server, serving).await;
 }
 
 #[tokio::test]
 async fn tails_end_when_the_server_stops() {
     let server = Server::start().await;
-    let address = serve(&server).await;
+    let (address, serving) = serve(&server).await;
     let stream = TcpStream::connect(address).await.expect("connects");
     let mut events = Events::open(stream, "").await;
     let mut socket = open_socket(address, "").await;
@@ -253,5 +259,5 @@ async fn tails_end_when_the_server_stops() {
         Message::Close(Some(frame)) => assert_eq!(frame.code, CloseCode::Away),
         other => panic!("{other:?}"),
     }
-    server.stop().await;
+    stop(server, serving).await;
 }

@@ -144,3 +144,31 @@ async fn the_form_is_chosen_by_format_and_accept() {
     refused.problem(406);
     server.stop().await;
 }
+
+#[tokio::test]
+async fn the_context_of_a_record() {
+    let server = shop().await;
+    append_logs(&server, "payment", &[(text("order again"), 9, None)]).await;
+    let all = server.json("/api/v1/logs?service=payment&order=oldest").await;
+    assert_eq!(bodies(&all).len(), 4);
+    let id = |at: usize| all["logs"][at]["id"].as_str().expect("an id").to_owned();
+    let context = server.json(&format!("/api/v1/logs/context?id={}&before=1", id(2))).await;
+    assert_eq!(context["record"], all["logs"][2]);
+    assert_eq!(context["before"], json!([all["logs"][1]]));
+    assert_eq!(context["after"], json!([all["logs"][3]]));
+    let by = server.json(&format!("/api/v1/logs/context?id={}&by=service&after=0", id(3))).await;
+    assert_eq!(by["before"], json!([all["logs"][0], all["logs"][1], all["logs"][2]]));
+    assert_eq!(by["after"], json!([]));
+    for (query, status, field) in [
+        ("", 400, json!("id")),
+        ("id=x", 400, json!("id")),
+        (&format!("id={}&by=host", id(0)), 400, json!("by")),
+        (&format!("id={}&before=501", id(0)), 400, json!("before")),
+        (&format!("id={}&query=x", id(0)), 400, json!("query")),
+        ("id=1.0000000000000001.0", 404, Json::Null),
+    ] {
+        let problem = server.problem(&format!("/api/v1/logs/context?{query}"), status).await;
+        assert_eq!(problem["field"], field, "{query}");
+    }
+    server.stop().await;
+}

@@ -1,8 +1,12 @@
-//! Log records: search by words, fields, severity, ids, service and time; the log language; patterns;
-//! what matches as it comes (`tail`).
+//! Log records: search by words, fields, severity, ids, service and time; the log language; patterns.
+//! `tail` hands out what matches as it comes, `context` what lies around one record, `export`
+//! everything that matches.
 
 mod ask;
+mod context;
+mod export;
 mod histogram;
+mod id;
 pub mod language;
 mod patterns;
 mod read;
@@ -20,7 +24,10 @@ use throughline_model::{SpanId, TraceId, Value};
 use crate::QueryStatsSnapshot;
 
 pub use ask::{LogAnswer, formatted, lowered};
+pub use context::{CONTEXT_MAX, CONTEXT_REACH_NS, ContextBy, ContextSearch, LogContext};
+pub use export::LogExport;
 pub use histogram::BUCKETS_MAX;
+pub use id::{LogId, log_ids};
 pub use patterns::{
     ChangedPattern, PATTERNS_MAX, Pattern, Patterns, PatternsDiff, PatternsDiffRequest,
     PatternsRequest,
@@ -74,6 +81,8 @@ pub const LOGS_PAGE_MAX: usize = 5000;
 pub struct LogPage {
     /// The records, in the order asked for.
     pub records: Vec<LogRecord>,
+    /// How many records that say the same as the first came before it, for [`log_ids`].
+    pub repeats: usize,
     /// Cursor of the next page; none when there is nothing more.
     pub next: Option<String>,
     /// What the search did; `partial` names segments whose rows it lacks.

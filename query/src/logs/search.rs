@@ -39,14 +39,7 @@ impl Engine {
         let predicates = predicates(search)?;
         let admitted = self.admit(ctx).await?;
         let budget = &admitted.budget;
-        let mut time = search.time.unwrap_or(TimeRange::ALL);
-        match (after, search.order) {
-            (None, _) => {}
-            (Some((t, _)), LogOrder::NewestFirst) => {
-                time.end_ns = time.end_ns.min(t.saturating_add(1));
-            }
-            (Some((t, _)), LogOrder::OldestFirst) => time.start_ns = time.start_ns.max(t),
-        }
+        let time = search.order.rest_of(search.time.unwrap_or(TimeRange::ALL), after);
         let walk = Walk {
             view: &admitted.view,
             scan: &budget.scan,
@@ -55,13 +48,29 @@ impl Engine {
             order: search.order,
         };
         let shown = after.map_or(0, |(_, shown)| shown);
-        let (records, next) = budget.run(walk.page(shown, search.limit)).await?;
-        budget.stats.add_rows(records.len());
-        Ok(LogPage { records, next, stats: budget.stats.snapshot() })
+        let mut page = budget.run(walk.page(shown, search.limit)).await?;
+        budget.stats.add_rows(page.records.len());
+        page.stats = budget.stats.snapshot();
+        Ok(page)
     }
 }
 
-fn parse_cursor(cursor: &str) -> Result<(i64, usize)> {
+impl LogOrder {
+    /// What of a range of time is left after a cursor, the cursor's own time included.
+    pub(super) fn rest_of(self, mut time: TimeRange, after: Option<(i64, usize)>) -> TimeRange {
+        match (after, self) {
+            (None, _) => {}
+            (Some((t, _)), LogOrder::NewestFirst) => {
+                time.end_ns = time.end_ns.min(t.saturating_add(1));
+            }
+            (Some((t, _)), LogOrder::OldestFirst) => time.start_ns = time.start_ns.max(t),
+        }
+        time
+    }
+}
+
+/// The time that a cursor names, and how many records of it were shown.
+pub(super) fn parse_cursor(cursor: &str) -> Result<(i64, usize)> {
     cursor
         .split_once('.')
         .and_then(|(t, shown)| Some((t.parse().ok()?, shown.parse().ok()?)))
@@ -107,15 +116,12 @@ pub(super) struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// The `limit` records after the first `shown`, and the cursor of what follows them.
-    pub(super) async fn page(
-        &self,
-        shown: usize,
-        limit: usize,
-    ) -> Result<(Vec<LogRecord>, Option<String>)> {
+    /// The `limit` records after the first `shown`, and the cursor of what follows them; without
+    /// statistics.
+    pub(super) async fn page(&self, shown: usize, limit: usize) -> Result<LogPage> {
         // One more than asked for tells whether there is a next page.
         let wanted = shown.saturating_add(limit).saturating_add(1);
-        let Some(time) = self.reach(wanted).await? else { return Ok((Vec::new(), None)) };
+        let Some(time) = self.reach(wanted).await? else { return Ok(LogPage::default()) };
         let mut records = self.records(time, wanted).await?;
         let more = records.len() == wanted;
         records.truncate(shown + limit);
@@ -123,7 +129,13 @@ impl Walk<'_> {
             let same = records.iter().rev().take_while(|r| r.time_ns == last.time_ns).count();
             format!("{}.{same}", last.time_ns)
         });
-        Ok((records.split_off(shown.min(records.len())), next))
+        let page = records.split_off(shown.min(records.len()));
+        let repeats = page.first().map_or(0, |first| {
+            let repeats =
+                |r: &&LogRecord| r.time_ns == first.time_ns && by_content(r, first).is_eq();
+            records.iter().rev().take_while(repeats).count()
+        });
+        Ok(LogPage { records: page, repeats, next, ..LogPage::default() })
     }
 
     // The range of time that holds the first `wanted` records; none if nothing matches.

@@ -106,7 +106,7 @@ impl Engine {
         if let Some(admitted) = &admitted {
             let (scan, order) = (&admitted.budget.scan, LogOrder::NewestFirst);
             let walk = Walk { view: &view, scan, predicates, time, order };
-            (found, _) = admitted.budget.run(walk.page(0, past)).await?;
+            found = admitted.budget.run(walk.page(0, past)).await?.records;
             found.reverse();
         }
         drop((admitted, view));

@@ -6,6 +6,7 @@ mod data;
 mod exceptions;
 mod fields;
 mod harness;
+mod log_context;
 mod log_language;
 mod log_tail;
 mod logql;

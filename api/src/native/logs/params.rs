@@ -111,7 +111,7 @@ fn severity(text: &str) -> Result<i32> {
     })
 }
 
-/// The order that a text names.
+/// Which end of the time line comes first.
 pub fn order(text: &str) -> Result<LogOrder> {
     match text {
         "newest" => Ok(LogOrder::NewestFirst),

@@ -59,7 +59,7 @@ pub async fn page_response(state: &ApiState, form: Form, page: query::LogPage) -
     let Form::Otlp(form) = form else {
         return Ok(Json(LogPage::from(page)).into_response());
     };
-    let query::LogPage { records, next, stats } = page;
+    let query::LogPage { records, next, stats, .. } = page;
     let answer =
         OtlpAnswer { items: records.len(), partial: stats.scan.partial, next_cursor: next };
     let write = move |form| {

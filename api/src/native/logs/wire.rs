@@ -24,6 +24,9 @@ pub struct LogPage {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = LogRecord)]
 pub struct LogRecord {
+    /// What singles it out, for `/api/v1/logs/context`.
+    #[schema(example = "1795176000000000000.9b1f2c3d4e5f6071.0")]
+    pub id: String,
     /// When it happened.
     #[serde(serialize_with = "time")]
     #[schema(value_type = String, example = "2026-11-20T12:00:00.000000000Z")]
@@ -74,16 +77,24 @@ pub struct LogRecord {
 impl From<query::LogPage> for LogPage {
     fn from(page: query::LogPage) -> Self {
         Self {
-            logs: page.records.into_iter().map(LogRecord::from).collect(),
+            logs: log_records(page.records, page.repeats),
             next_cursor: page.next,
             stats: page.stats.into(),
         }
     }
 }
 
-impl From<query::LogRecord> for LogRecord {
-    fn from(record: query::LogRecord) -> Self {
+/// Records in the order of a search, of which `repeats` that say the same as the first came before.
+pub fn log_records(records: Vec<query::LogRecord>, repeats: usize) -> Vec<LogRecord> {
+    let ids = query::log_ids(&records, repeats);
+    records.into_iter().zip(ids).map(|(record, id)| LogRecord::new(record, id)).collect()
+}
+
+impl LogRecord {
+    /// A record and its id.
+    pub fn new(record: query::LogRecord, id: query::LogId) -> Self {
         Self {
+            id: id.to_string(),
             time: record.time_ns,
             observed_time: record.observed_time_ns,
             severity_number: record.severity_number,

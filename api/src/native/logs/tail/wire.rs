@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use throughline_query::logs::TailChunk;
 use utoipa::ToSchema;
 
-use super::super::wire::LogRecord;
+use super::super::wire::{LogRecord, log_records};
 use crate::error::{ApiError, Problem};
 
 /// A message to the client. `event` says which, and is the name of the Server-Sent Event too.
@@ -63,7 +63,7 @@ impl TailMessage {
 impl From<TailChunk> for TailMessage {
     fn from(TailChunk { records, dropped }: TailChunk) -> Self {
         match dropped {
-            0 => Self::Records { logs: records.into_iter().map(LogRecord::from).collect() },
+            0 => Self::Records { logs: log_records(records, 0) },
             rows => Self::Dropped { rows },
         }
     }
