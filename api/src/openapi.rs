@@ -46,6 +46,7 @@ use crate::native::{
         logs::query::routes::post_query,
         logs::query::routes::complete,
         logs::query::routes::format,
+        logs::counts::routes::counts,
         logs::patterns::routes::list,
         logs::patterns::routes::diff,
         logs::tail::routes::tail,

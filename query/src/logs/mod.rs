@@ -4,6 +4,7 @@
 
 mod ask;
 mod context;
+mod counts;
 mod export;
 mod histogram;
 mod id;
@@ -25,6 +26,7 @@ use crate::QueryStatsSnapshot;
 
 pub use ask::{LogAnswer, formatted, lowered};
 pub use context::{CONTEXT_MAX, CONTEXT_REACH_NS, ContextBy, ContextSearch, LogContext};
+pub use counts::{COUNT_GROUPS_MAX, LogCount, LogCounts, LogCountsRequest};
 pub use export::LogExport;
 pub use histogram::BUCKETS_MAX;
 pub use id::{LogId, log_ids};

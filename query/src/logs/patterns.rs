@@ -7,6 +7,7 @@
 //! ```
 //! All are queries of the log language, so that they agree with what a user asks by hand.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use arrow::array::{Array, AsArray, RecordBatch};
@@ -307,9 +308,20 @@ impl Found {
             let pattern = &mut self.patterns[*place];
             let level = LEVEL_NAMES.iter().position(|name| *name == levels(row));
             pattern.levels[level.map_or(0, |level| level + 1)] += counts(row);
-            let is_newer = pattern.example.is_none() || seen(row) > self.example_ns[*place];
-            if examples.is_valid(row) && is_newer {
-                pattern.example = Some(examples.value(row).to_owned());
+            if examples.is_null(row) {
+                continue;
+            }
+            // Of levels that were seen last at the same time, the first text counts.
+            let (example, known_ns) = (examples.value(row), self.example_ns[*place]);
+            let is_better = match &pattern.example {
+                Some(known) => match seen(row).cmp(&known_ns) {
+                    Ordering::Equal => example < known.as_str(),
+                    order => order.is_gt(),
+                },
+                None => true,
+            };
+            if is_better {
+                pattern.example = Some(example.to_owned());
                 self.example_ns[*place] = seen(row);
             }
         }

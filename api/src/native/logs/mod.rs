@@ -1,6 +1,7 @@
 //! Log records: `GET /api/v1/logs`; [`tail`], [`context`] and [`export`].
 
 pub mod context;
+pub mod counts;
 pub mod export;
 pub mod params;
 pub mod patterns;
