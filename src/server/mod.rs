@@ -212,10 +212,11 @@ impl Server {
             .nest("/otlp", receivers.clone())
             .merge(self.receivers.beside_the_api(&ingester))
             .merge(throughline_ui::routes());
-        self.http.set(api);
         self.otlp_http.set(receivers);
         self.otlp_grpc.set(self.receivers.grpc(&ingester));
         self.receivers.open(&ingester);
+        // Last, because it says that the server is ready.
+        self.http.set(api);
         self.open = Some(Open { store, ingester });
     }
 
