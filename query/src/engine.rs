@@ -8,6 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
 use crate::context::Budget;
+use crate::logql::run::Origins;
 use crate::sql::session::Sessions;
 use crate::{EngineOptions, Error, ErrorKind, QueryContext, Result};
 
@@ -24,6 +25,8 @@ struct Inner {
     clock: Arc<dyn Clock>,
     tracker: TaskTracker,
     sessions: Sessions,
+    /// Resources as labels of streams.
+    origins: Arc<Origins>,
     /// One permit a running query.
     running: Arc<Semaphore>,
     /// One permit a query that runs or waits.
@@ -58,6 +61,7 @@ impl Engine {
         let concurrency = options.concurrency_max.max(1);
         Self(Arc::new(Inner {
             sessions: Sessions::new(&options),
+            origins: Arc::default(),
             running: Arc::new(Semaphore::new(concurrency)),
             present: Arc::new(Semaphore::new(concurrency + options.waiting_max)),
             store,
@@ -103,6 +107,10 @@ impl Engine {
 
     pub(crate) fn clock(&self) -> &dyn Clock {
         &*self.0.clock
+    }
+
+    pub(crate) fn origins(&self) -> &Arc<Origins> {
+        &self.0.origins
     }
 
     /// Workers of one query.

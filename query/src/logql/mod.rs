@@ -2,7 +2,8 @@
 //!
 //! Place in the flow: `api` hands over the text; [`parse`] makes a tree of it and [`check`] finds what
 //! cannot mean anything. [`Pushdown`] says what a scan may leave out, [`Pipeline`] runs over the lines
-//! that it finds, and [`RangeEval`] makes series of them. Nothing here reads a clock or a store.
+//! that it finds, and [`RangeEval`] makes series of them. Nothing here reads a clock or a store but
+//! [`run`], which asks the store and answers Loki's clients.
 
 pub mod ast;
 mod check;
@@ -15,6 +16,7 @@ mod parse;
 mod pipeline;
 mod print;
 mod pushdown;
+pub mod run;
 mod template;
 
 pub use ast::Expr;

@@ -39,7 +39,7 @@ use tokio_util::task::TaskTracker;
 
 pub use batch::BatchFilter;
 pub use facts::{fold_exceptions, fold_versions};
-pub use keys::{AttributeKeys, attribute_keys};
+pub use keys::{AttributeKeys, KnownKeys, attribute_keys, known_keys};
 pub use run::{ScanStream, scan_tier};
 pub use tally::{
     Intervals, TALLY_ROWS_MAX, Tally, TallyBy, TallyRequest, TallyRow, TallyTemplate, tally_logs,

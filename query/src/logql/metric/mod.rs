@@ -26,7 +26,7 @@ use super::ast::{Expr, Grouping, LogExpr};
 use super::error::{Error, ErrorKind, Result};
 use super::grammar::RangeOp;
 use super::labels::Labels;
-use super::pipeline::{Pipeline, Unwrap};
+use super::pipeline::{Pipeline, Unwrap, Wanted};
 use super::pushdown::Pushdown;
 use binary::Value;
 use grid::Cuts;
@@ -120,6 +120,16 @@ impl Leaf {
     /// What a scan for it may leave out.
     pub fn pushdown(&self) -> &Pushdown {
         &self.pushdown
+    }
+
+    /// The labels of structured metadata that it looks at.
+    pub fn structured(&self) -> &Wanted {
+        self.pipeline.structured()
+    }
+
+    /// Whether it looks at lines, and not at their number and labels alone.
+    pub fn reads_line(&self) -> bool {
+        self.function.counts_bytes() || self.pipeline.reads_line()
     }
 
     /// The times that it looks at, in nanoseconds since the epoch: after the first, up to and with the

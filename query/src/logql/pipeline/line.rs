@@ -51,10 +51,9 @@ fn prepare(op: LineOp, needle: &Needle) -> Result<Prepared> {
     match op {
         LineOp::Contains | LineOp::NotContains => Ok(substring(&text.value)),
         LineOp::Matches | LineOp::NotMatches => {
-            // Whatever stands at the ends of a line that is searched anywhere changes nothing.
             let whole = regex(&text.value, text.at.0)?;
-            let core = without_ends(&text.value);
-            if is_literal(core) {
+            let (core, is_literal) = searched(&text.value);
+            if is_literal {
                 return Ok(substring(core));
             }
             Ok(Prepared::Regex(if core == text.value { whole } else { regex(core, text.at.0)? }))
@@ -78,8 +77,11 @@ fn substring(text: &str) -> Prepared {
     }
 }
 
-fn is_literal(pattern: &str) -> bool {
-    regex::escape(pattern) == pattern
+/// What is left of a pattern that is searched anywhere without what changes nothing at its ends, and
+/// whether that is a text to be found as it stands.
+pub fn searched(pattern: &str) -> (&str, bool) {
+    let core = without_ends(pattern);
+    (core, regex::escape(core) == core)
 }
 
 // `.*` at the ends of an unanchored pattern matches nothing that is needed.

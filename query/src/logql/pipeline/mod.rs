@@ -26,7 +26,7 @@ pub use label_filter::TextTest;
 pub(super) use label_filter::compare;
 use label_filter::{Filter, Pick};
 pub use line::LineMatcher;
-pub(super) use line::{anchored, regex};
+pub(super) use line::{anchored, regex, searched};
 use logfmt::Logfmt;
 use pattern::Pattern;
 pub use row::{Origin, Row};
@@ -100,6 +100,23 @@ impl Pipeline {
             _ => None,
         });
         Ok(Self { front: front.collect::<Result<_>>()?, steps, structured: wanted, now_ns })
+    }
+
+    /// The labels of structured metadata that any stage or the reader looks at.
+    pub fn structured(&self) -> &Wanted {
+        &self.structured
+    }
+
+    /// Whether any stage looks at the line.
+    pub fn reads_line(&self) -> bool {
+        let reads = |(step, _): &(Step, Wanted)| match step {
+            Step::Filter(_) | Step::Drop(_) | Step::Keep(_) => false,
+            Step::LabelFormat(formats) => {
+                formats.iter().any(|(_, source)| matches!(source, Source::Template(_)))
+            }
+            _ => true,
+        };
+        !self.front.is_empty() || self.steps.iter().any(reads)
     }
 
     /// Puts an entry through all stages; none if one of them drops it.

@@ -144,6 +144,11 @@ impl Row {
         self.fields.is_empty() && self.hidden.is_empty()
     }
 
+    /// Whether no label of the stream is gone or replaced.
+    pub fn has_whole_stream(&self) -> bool {
+        self.hidden.is_empty()
+    }
+
     /// Whether this label is not taken from the stream as it was.
     pub(in super::super) fn differs_from_stream(&self, name: &str) -> bool {
         if self.is_stream_only() {

@@ -39,6 +39,15 @@ impl Wanted {
         wanted
     }
 
+    /// The labels, if they are only some. A label may come from another whose name lacks the suffix.
+    pub fn names(&self) -> Option<impl Iterator<Item = &str>> {
+        let Self::Some { names, .. } = self else { return None };
+        Some(names.iter().flat_map(|name| {
+            let base = name.text.strip_suffix(EXTRACTED);
+            std::iter::once(&*name.text).chain(base)
+        }))
+    }
+
     /// Another label, and what it may come from.
     pub(super) fn add(&mut self, name: &str) {
         if name.starts_with("__error") {
