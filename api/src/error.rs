@@ -16,6 +16,8 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 /// How long a client that came too early or to a busy server should wait.
 const RETRY_AFTER_SECONDS: &str = "1";
 
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+
 /// What the asker should do about an [`ApiError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
@@ -138,6 +140,21 @@ impl ApiError {
             ..Problem::default()
         };
         Self { kind, problem: Box::new(problem), inside: None }
+    }
+
+    /// The error as plain text, for clients that read no problems.
+    pub fn into_text(self) -> Response {
+        self.log();
+        let status =
+            StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, self.problem.detail.clone()).into_response();
+        response.headers_mut().insert(CONTENT_TYPE, TEXT);
+        if self.kind == ErrorKind::Busy {
+            response
+                .headers_mut()
+                .insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+        }
+        response
     }
 
     /// A parameter whose value breaks a rule.

@@ -6,6 +6,7 @@
 //! - [`native`]: one folder a resource
 //! - [`jaeger`]: what Jaeger's clients ask
 //! - [`zipkin`]: what Zipkin's ask
+//! - [`loki`]: what Loki's ask, Grafana among them
 //! - [`error`]: the one place that says how an error becomes HTTP
 //! - [`edge`]: panics, counts, unknown paths and methods
 //! - [`otlp`], [`render`]: spans as OTLP, values and Arrow columns as JSON and IPC
@@ -16,6 +17,7 @@ mod counters;
 pub mod edge;
 pub mod error;
 pub mod jaeger;
+pub mod loki;
 pub mod native;
 pub mod openapi;
 pub mod otlp;
@@ -52,6 +54,7 @@ pub fn routes(state: ApiState) -> Router {
         .merge(jaeger::routes::routes())
         .merge(zipkin::routes::routes())
         .merge(tempo::routes())
+        .merge(loki::routes())
         .method_not_allowed_fallback(edge::wrong_method)
         .layer(from_fn_with_state(state.clone(), edge::surround))
         .layer(

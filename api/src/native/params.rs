@@ -24,6 +24,17 @@ impl<S: Sync> FromRequestParts<S> for Params {
 }
 
 impl Params {
+    /// The parameters of a form in a body.
+    pub fn of_form(body: &[u8]) -> Self {
+        Self(form_urlencoded::parse(body).into_owned().collect())
+    }
+
+    /// These, and others behind them.
+    pub fn and_also(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
+    }
+
     /// The parameters that a JSON object gives: texts, numbers and flags.
     pub fn of_object(object: serde_json::Map<String, serde_json::Value>) -> Result<Self> {
         use serde_json::Value;

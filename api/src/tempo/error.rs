@@ -1,14 +1,9 @@
 //! Errors as Tempo's clients read them: plain text and a status.
 
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, StatusCode};
 use throughline_query as query;
 
 use crate::error::{ApiError, ErrorKind};
-
-const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
-const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
 
 /// An [`ApiError`] that leaves as plain text.
 #[derive(Clone, Debug)]
@@ -77,16 +72,7 @@ impl From<query::Error> for TempoError {
 
 impl IntoResponse for TempoError {
     fn into_response(self) -> Response {
-        self.log();
-        let problem = self.0.problem();
-        let status =
-            StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = (status, problem.detail.clone()).into_response();
-        response.headers_mut().insert(CONTENT_TYPE, TEXT);
-        if self.kind() == ErrorKind::Busy {
-            response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
-        }
-        response
+        self.0.into_text()
     }
 }
 

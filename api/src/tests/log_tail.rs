@@ -16,14 +16,14 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 use super::*;
 
 /// Serves the routes on a port until the task is aborted: it keeps the store open.
-async fn serve(server: &Server) -> (SocketAddr, JoinHandle<std::io::Result<()>>) {
+pub async fn serve(server: &Server) -> (SocketAddr, JoinHandle<std::io::Result<()>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
     let address = listener.local_addr().expect("has one");
     let routes = server.routes.clone();
     (address, tokio::spawn(async move { axum::serve(listener, routes).await }))
 }
 
-async fn stop(server: Server, serving: JoinHandle<std::io::Result<()>>) {
+pub async fn stop(server: Server, serving: JoinHandle<std::io::Result<()>>) {
     serving.abort();
     assert!(serving.await.expect_err("was aborted").is_cancelled());
     server.stop().await;

@@ -7,6 +7,7 @@ mod log_export;
 mod log_query;
 mod log_tail;
 mod logs;
+mod loki;
 mod metrics;
 mod names;
 mod openapi;

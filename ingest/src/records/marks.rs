@@ -15,7 +15,8 @@ pub struct Marks<'a> {
     trace_id: Option<[u8; 16]>,
     span_id: Option<[u8; 8]>,
     number: Option<i32>,
-    /// Key and text; of these the first that is there is the severity's text, the others are attributes.
+    /// Key and text; of these the first that is there is the severity's text. The others are attributes, and
+    /// so are levels.
     texts: [Option<(&'a str, &'a str)>; 3],
 }
 
@@ -54,10 +55,12 @@ impl<'a> Marks<'a> {
         'a: 'f,
     {
         (fields.trace_id, fields.span_id) = (self.trace_id, self.span_id);
-        let mut texts = self.texts.iter().flatten();
-        let first = texts.next();
-        for (key, text) in texts {
-            builder.attributes.push(key, |out| value::put_string(out, text))?;
+        let first = self.texts.iter().flatten().next();
+        for (key, text) in self.texts.iter().flatten() {
+            // Whoever sent a level asks for it by its name.
+            if first != Some(&(*key, *text)) || matches!(*key, "level" | "severity") {
+                builder.attributes.push(key, |out| value::put_string(out, text))?;
+            }
         }
         let text = match (first, self.number) {
             (Some((_, text)), _) => text,

@@ -81,8 +81,7 @@ pub async fn known_keys(
     let mut tier = tier.clone();
     let guard = Guard::new(context);
     let task = context.tracker.spawn_blocking(move || {
-        let overlaps =
-            |s: &&Arc<Segment>| time.overlaps(s.meta.min_time_ns, s.meta.max_time_ns);
+        let overlaps = |s: &&Arc<Segment>| time.overlaps(s.meta.min_time_ns, s.meta.max_time_ns);
         let segments = tier.segments.iter().filter(overlaps).cloned().collect();
         tier.segments = Arc::new(segments);
         let mut known = KnownKeys { is_complete: true, ..KnownKeys::default() };

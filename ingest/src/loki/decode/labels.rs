@@ -32,24 +32,19 @@ const SERVICES: [&str; 10] = [
     "job",
 ];
 
-/// Labels that Loki makes of dotted names, and the names.
+/// Labels of streams that Loki makes of dotted names, and the names; others stay as they are, so that they
+/// come back as labels of streams.
 const DOTTED: &[(&str, &str)] = &[
     ("service_name", SERVICE_NAME),
     ("service_namespace", "service.namespace"),
     ("service_instance_id", "service.instance.id"),
-    ("service_version", "service.version"),
     ("deployment_environment", "deployment.environment"),
     ("deployment_environment_name", "deployment.environment.name"),
     ("cloud_region", "cloud.region"),
     ("cloud_availability_zone", "cloud.availability_zone"),
-    ("cloud_provider", "cloud.provider"),
-    ("cloud_platform", "cloud.platform"),
-    ("cloud_account_id", "cloud.account.id"),
-    ("host_name", "host.name"),
     ("container_name", "container.name"),
     ("k8s_cluster_name", "k8s.cluster.name"),
     ("k8s_namespace_name", "k8s.namespace.name"),
-    ("k8s_node_name", "k8s.node.name"),
     ("k8s_pod_name", "k8s.pod.name"),
     ("k8s_container_name", "k8s.container.name"),
     ("k8s_deployment_name", "k8s.deployment.name"),

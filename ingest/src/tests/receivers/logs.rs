@@ -155,7 +155,7 @@ fn loki_in_json_is_translated() {
             (&ids, &ids_shown),
             (&odd, r#"1 "a" of; with trace_id="xyz" span_id="0000000000000000""#),
             (&number, r#"1 14'Warnung' "a" of; with n="1.5""#),
-            (&both, r#"1 13'WARN' "a" of; with detected_level="info""#),
+            (&both, r#"1 13'WARN' "a" of; with level="WARN" detected_level="info""#),
             (&unknown, r#"1 "a" of; with detected_level="unknown""#),
             (
                 r#"{"streams":[{"labels":"{app=\"x\"}","entries":[{"ts":"1970-01-01T00:00:01Z","line":"a"}]}]}"#,
@@ -253,7 +253,7 @@ fn splunk_events_are_translated() {
             ),
             (
                 r#"{"event":{"b":[1,2.5,null,true],"a":{"x":"y"}},"fields":{"n":1,"service.name":"s","level":"warn"}}"#,
-                r#"received 13'warn' {"a":{"x":"y"},"b":[1,2.5,null,true]} of service.name="s"; with n=1"#,
+                r#"received 13'warn' {"a":{"x":"y"},"b":[1,2.5,null,true]} of service.name="s"; with n=1 level="warn""#,
             ),
             (
                 r#"{"event":3,"fields":{"otel.log.severity.number":17,"otel.log.severity.text":"Error"}}"#,

@@ -1,7 +1,7 @@
 //! Counts that an index can answer without reading a line.
 
-use super::super::ast::{Grouping, LineFilter, LogExpr, Matcher, Stage};
-use super::super::grammar::RangeOp;
+use super::super::ast::{Grouping, LabelPick, LineFilter, LogExpr, Matcher, Stage};
+use super::super::grammar::{ERROR, ERROR_DETAILS, RangeOp};
 use super::Leaf;
 
 /// A leaf that counts entries of streams by labels of the stream, and looks at no line but for line
@@ -18,6 +18,11 @@ pub struct CountShape {
     pub is_rate: bool,
 }
 
+fn is_error(pick: &LabelPick) -> bool {
+    let (LabelPick::Name(name) | LabelPick::Match(Matcher { name, .. })) = pick;
+    name == ERROR || name == ERROR_DETAILS
+}
+
 impl Leaf {
     /// How an index could answer this leaf; none if it cannot.
     pub fn count_shape(&self, is_stream_label: impl Fn(&str) -> bool) -> Option<CountShape> {
@@ -29,8 +34,12 @@ impl Leaf {
         let LogExpr { matchers, stages, .. } = &self.log;
         let mut line_filters = Vec::new();
         for stage in stages {
-            let Stage::Line(filter) = stage else { return None };
-            line_filters.push(filter.clone());
+            match stage {
+                Stage::Line(filter) => line_filters.push(filter.clone()),
+                // Nothing before it can go wrong with a line.
+                Stage::Drop(picks) if picks.iter().all(is_error) => {}
+                _ => return None,
+            }
         }
         Some(CountShape {
             matchers: matchers.clone(),

@@ -145,12 +145,12 @@ impl Reading {
         self.columns.clone()
     }
 
-    /// Hands out the rows of a batch that meet the selector.
+    /// Hands out the rows of a batch that meet the selector, each with its number.
     pub fn each(
         &self,
         batch: &RecordBatch,
         origins: &Origins,
-        mut take: impl FnMut(&Entry<'_>) -> Result<()>,
+        mut take: impl FnMut(&Entry<'_>, usize) -> Result<()>,
     ) -> Result<()> {
         let times = column(batch, col::TIME)?.as_primitive::<TimestampNanosecondType>().values();
         let lines = match self.has_line {
@@ -184,7 +184,7 @@ impl Reading {
                 structured: &structured,
             };
             if self.selects(&entry) {
-                take(&entry)?;
+                take(&entry, row)?;
             }
         }
         Ok(())

@@ -12,6 +12,8 @@ use crate::{Engine, QueryContext, QueryStatsSnapshot, Result};
 
 /// Distinct values that are kept of one field.
 const VALUES_MAX: usize = 1000;
+/// The longest text that counts as a number.
+const NUMBER_LEN_MAX: usize = 24;
 /// Fields at most.
 const FIELDS_MAX: usize = 1000;
 
@@ -69,9 +71,11 @@ impl FieldKind {
     }
 
     fn of(value: &str) -> Self {
-        if value.parse::<i64>().is_ok() {
+        // Ids of digits alone are no numbers.
+        let is_short = value.len() <= NUMBER_LEN_MAX;
+        if is_short && value.parse::<i64>().is_ok() {
             Self::Int
-        } else if value.parse::<f64>().is_ok() {
+        } else if is_short && value.parse::<f64>().is_ok() {
             Self::Float
         } else if matches!(value, "true" | "false") {
             Self::Boolean

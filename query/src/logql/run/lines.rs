@@ -57,8 +57,7 @@ impl Engine {
         if pushed.is_nothing {
             return Ok(Vec::new());
         }
-        let reading =
-            Reading::new(pipeline.structured(), tests(&request.query)?, true, &places);
+        let reading = Reading::new(pipeline.structured(), tests(&request.query)?, true, &places);
         let ask = Arc::new(Ask {
             pipeline,
             reading,
@@ -117,7 +116,7 @@ impl First {
 
     fn take(&mut self, batch: RecordBatch) -> Result<()> {
         let ask = self.ask.clone();
-        ask.reading.each(&batch, &ask.origins, |entry| {
+        ask.reading.each(&batch, &ask.origins, |entry, _| {
             let is_late = |last| by_time(ask.order, entry.time_ns, last).is_gt();
             if self.last_ns.is_some_and(is_late) {
                 return Ok(());

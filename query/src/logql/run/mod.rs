@@ -13,6 +13,7 @@ mod lines;
 mod names;
 mod numbers;
 mod origins;
+mod patterns;
 mod place;
 mod predicates;
 mod slices;
@@ -21,22 +22,23 @@ mod tail;
 mod volume;
 mod workers;
 
-use super::ast::{LogExpr, Matcher};
+use super::ast::{LogExpr, Matcher, Stage};
 use super::labels::Labels;
 use super::metric::Answer;
-use super::pipeline::TextTest;
+use super::pipeline::{LineMatcher, TextTest};
 use super::{Error as QueryError, ErrorKind as QueryErrorKind};
 use crate::logs::LogOrder;
 use crate::{Error, ErrorKind, QueryStatsSnapshot, Result};
 use throughline_model::time::TimeRange;
 
+pub use fields::{DetectedField, DetectedFields, FieldKind};
 pub use lines::LINES_MAX;
 pub use names::{LEVEL, SERVICE, TRACE_ID};
 pub(crate) use origins::Origins;
-pub use fields::{DetectedField, DetectedFields, FieldKind};
+pub use patterns::{PatternsAnswer, PatternsRequest, StreamPattern};
 pub use streams::{STREAMS_MAX, StreamsAnswer, StreamsRequest, TextsAnswer};
-pub use volume::{StreamStats, VolumeAnswer, VolumeBy, VolumeRequest, VolumeRow};
 pub use tail::{LineTail, LinesChunk};
+pub use volume::{StreamStats, VolumeAnswer, VolumeBy, VolumeRequest, VolumeRow};
 
 /// A question for lines.
 #[derive(Clone, Debug)]
@@ -88,6 +90,15 @@ pub struct NumbersAnswer {
 fn tests(log: &LogExpr) -> Result<Vec<(String, TextTest)>> {
     let test = |matcher: &Matcher| Ok((matcher.name.clone(), TextTest::new(matcher)?));
     log.matchers.iter().map(test).collect()
+}
+
+// The line filters at the front of a query.
+fn front(log: &LogExpr) -> Result<Vec<LineMatcher>> {
+    let filters = log.stages.iter().map_while(|stage| match stage {
+        Stage::Line(filter) => Some(LineMatcher::new(filter)),
+        _ => None,
+    });
+    Ok(filters.collect::<super::Result<_>>()?)
 }
 
 impl From<QueryError> for Error {

@@ -60,10 +60,8 @@ impl Engine {
         admitted: &Admitted,
     ) -> Result<Vec<LeafWorker>> {
         let (after_ns, last_ns) = leaf.range_ns();
-        let time = TimeRange {
-            start_ns: after_ns.saturating_add(1),
-            end_ns: last_ns.saturating_add(1),
-        };
+        let time =
+            TimeRange { start_ns: after_ns.saturating_add(1), end_ns: last_ns.saturating_add(1) };
         let (view, scan) = (&admitted.view, &admitted.budget.scan);
         let places = Places::of_view(view, time, self.origins(), scan).await?;
         let pushed = Pushed::new(leaf.pushdown(), &places)?;
@@ -101,7 +99,7 @@ impl Engine {
         let origins = self.origins().clone();
         let reading = Arc::new(reading);
         let fed = feed(batches, fresh, scan, move |worker: &mut LeafWorker, batch| {
-            reading.each(&batch, &origins, |entry| Ok(worker.add(entry)?))
+            reading.each(&batch, &origins, |entry, _| Ok(worker.add(entry)?))
         });
         workers.extend(fed.await?);
         Ok(workers)

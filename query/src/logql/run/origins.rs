@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::datatypes::UInt32Type;
+use arrow::compute::{max, min};
+use arrow::datatypes::{TimestampNanosecondType, UInt32Type};
 use futures::TryStreamExt;
 use hashbrown::{HashMap, HashSet};
 use parking_lot::Mutex;
@@ -86,7 +87,12 @@ impl Origins {
             }
         }
         for batch in view.logs.heads.iter() {
-            all.add_batch(batch)?;
+            let times = column(batch, col::TIME)?.as_primitive::<TimestampNanosecondType>();
+            if let (Some(first_ns), Some(last_ns)) = (min(times), max(times))
+                && time.overlaps(first_ns, last_ns)
+            {
+                all.add_batch(batch)?;
+            }
         }
         Ok(all)
     }

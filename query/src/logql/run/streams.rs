@@ -199,7 +199,7 @@ impl Engine {
         let workers = (0..self.parallelism().max(1)).map(|_| W::default()).collect();
         let origins = self.origins().clone();
         feed(batches, workers, scan, move |worker: &mut W, batch| {
-            reading.each(&batch, &origins, |entry| take(worker, entry))
+            reading.each(&batch, &origins, |entry, _| take(worker, entry))
         })
         .await
     }

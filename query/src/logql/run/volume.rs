@@ -152,7 +152,7 @@ impl Engine {
         let series = match self.numbers(&expr, grid, admitted).await? {
             Answer::Vector(samples) => samples
                 .into_iter()
-                .map(|sample| (sample.labels, vec![(sample.time_ns, sample.value)]))
+                .map(|sample| (sample.labels, vec![(request.time.end_ns, sample.value)]))
                 .collect(),
             Answer::Matrix(series) => {
                 series.into_iter().map(|series| (series.labels, series.points)).collect()

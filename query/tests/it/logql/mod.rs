@@ -4,6 +4,8 @@ mod files;
 mod oracle;
 mod parsing;
 mod pushdown;
+mod queries;
 mod random;
+mod stored;
 
 use throughline_query::logql as language;

@@ -4,3 +4,5 @@ pub mod params;
 pub mod routes;
 mod socket;
 pub mod wire;
+
+pub use routes::{KEEP_ALIVE, check_origin, stopping};

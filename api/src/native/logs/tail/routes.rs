@@ -25,7 +25,7 @@ use crate::error::{ApiError, ErrorKind, Problem, Result};
 use crate::state::{ApiState, Readiness, asker};
 
 /// How often a quiet tail shows that it lives.
-pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
+pub const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// The routes of tails.
 pub fn routes() -> Router<ApiState> {
@@ -84,6 +84,15 @@ fn handshake(
     headers: &HeaderMap,
     upgrade: std::result::Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<WebSocketUpgrade> {
+    check_origin(headers)?;
+    upgrade.map_err(|rejection| {
+        let detail = format!("handshake of a WebSocket: {rejection}");
+        ApiError::new(ErrorKind::Invalid, detail).with_field("upgrade")
+    })
+}
+
+/// Refuses the WebSocket of a page of another origin.
+pub fn check_origin(headers: &HeaderMap) -> Result<()> {
     if let Some(origin) = headers.get(ORIGIN) {
         let origin = origin.to_str().unwrap_or_default();
         let host = headers.get(HOST).and_then(|host| host.to_str().ok());
@@ -93,10 +102,7 @@ fn handshake(
             return Err(ApiError::invalid("origin", origin, detail));
         }
     }
-    upgrade.map_err(|rejection| {
-        let detail = format!("handshake of a WebSocket: {rejection}");
-        ApiError::new(ErrorKind::Invalid, detail).with_field("upgrade")
-    })
+    Ok(())
 }
 
 fn events(state: &ApiState, open: TailMessage, tail: LogTail, guard: DropGuard) -> Response {
@@ -113,7 +119,7 @@ fn events(state: &ApiState, open: TailMessage, tail: LogTail, guard: DropGuard) 
 }
 
 /// Waits until the server stops taking requests.
-pub(super) async fn stopping(mut ready: watch::Receiver<Readiness>) {
+pub async fn stopping(mut ready: watch::Receiver<Readiness>) {
     // A server that is gone has stopped too.
     let _ = ready.wait_for(|readiness| !readiness.ready).await;
 }
