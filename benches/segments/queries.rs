@@ -8,11 +8,11 @@ use throughline_model::predicate::{Op, Operand, Predicate, Target};
 use throughline_model::schema::col;
 use throughline_model::time::TimeRange;
 use throughline_model::{Signal, TraceId};
+use throughline_storage::Tier;
 use throughline_storage::scan::{
     ScanColumn, ScanContext, ScanOrder, ScanRequest, ScanStats, read_trace, scan_tier,
 };
 use throughline_storage::segment::Segment;
-use throughline_storage::{Heads, Tier};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -43,7 +43,7 @@ fn context() -> ScanContext {
 }
 
 fn tier(segment: &Arc<Segment>) -> Tier {
-    Tier { segments: Arc::new(vec![segment.clone()]), heads: Heads::default() }
+    Tier { segments: Arc::new(vec![segment.clone()]), ..Tier::default() }
 }
 
 /// All spans of each sampled trace.

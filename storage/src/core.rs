@@ -56,6 +56,8 @@ pub(crate) struct Core {
     pub flushing: Semaphore,
     /// Held by whoever compacts or drops: one change of the levels at a time.
     pub compacting: Semaphore,
+    /// Held while segments and their deleted rows change together.
+    pub replacing: tokio::sync::Mutex<()>,
     /// Whether the disk has less than its reserve.
     pub disk_is_low: AtomicBool,
     pub disk_available_bytes: AtomicU64,

@@ -32,12 +32,14 @@ mod view;
 pub mod wal;
 
 pub use cache::Cache;
+pub use catalog::deletions::LogDeletion;
 pub use catalog::notes::{
     CHANGES_MAX, ChangesAsked, Decision, ExceptionState, PostedChange, PostedKind, STATES_MAX,
 };
 pub use dedup::{Claim, Ticket};
 pub use error::{Error, ErrorKind, Result};
 pub use head::{HeadBatch, HeadSlice, Heads};
+pub use maintain::delete::DeleteRequest;
 pub use options::{Retention, StoreOptions};
 pub use status::{
     BacklogStatus, Counters, LevelStatus, Progress, Quarantined, SignalStatus, StoreStatus,

@@ -106,6 +106,8 @@ fn build(
     let publisher = Publisher::default();
     let open = |meta: &_| AnySegment::open(Clone::clone(meta), &segments, &cache);
     publisher.replaced(&[], loaded.segments.iter().map(open).collect());
+    let deleted = loaded.deleted.into_iter().map(|(id, rows)| (id, Arc::new(rows)));
+    publisher.deleted(deleted.collect(), &[]);
     let wal = open_logs(&options, &folder)?;
     for signal in Signal::ALL {
         publisher.start_at(signal, loaded.checkpoints.get(signal));
@@ -139,6 +141,7 @@ fn build(
         wake_compact: Notify::new(),
         flushing: Semaphore::new(1),
         compacting: Semaphore::new(1),
+        replacing: tokio::sync::Mutex::default(),
         disk_is_low: false.into(),
         disk_available_bytes: 0.into(),
         preparing_spare: false.into(),

@@ -5,6 +5,7 @@
 //! seal      live head becomes the newest sealed one          → new view, the same rows
 //! flushed   oldest sealed head out, its segments in          → new view, the same rows
 //! replaced  compacted segments out, their merge in           → new view, the same rows
+//! deleted   rows of segments are left out                    → new view, fewer rows
 //! ```
 //!
 //! Every change is made under one lock and shows as one swap of an `Arc<View>`.
@@ -23,7 +24,8 @@ use crate::cache::Cache;
 use crate::head::{HeadBatch, HeadList, HeadSlice, Heads, Incoming};
 use crate::io::SegmentStore;
 use crate::metric::{MetricSegment, SeriesShare};
-use crate::segment::{Segment, SegmentMeta};
+use crate::segment::deleted::DeletedRows;
+use crate::segment::{Deletions, Segment, SegmentMeta};
 use crate::tail::{Offered, Queue, Tails};
 use crate::view::{Tier, View};
 use crate::{Error, Result};
@@ -143,6 +145,7 @@ struct Lane<S, B> {
     sealed: VecDeque<Sealed<B>>,
     sealed_slices: Arc<[HeadSlice<B>]>,
     segments: Arc<Vec<Arc<S>>>,
+    deleted: Deletions,
 }
 
 impl<S, B> Default for Lane<S, B> {
@@ -156,6 +159,7 @@ impl<S, B> Default for Lane<S, B> {
             sealed: VecDeque::new(),
             sealed_slices: Arc::from([]),
             segments: Arc::default(),
+            deleted: Deletions::default(),
         }
     }
 }
@@ -172,7 +176,7 @@ impl<S, B> Lane<S, B> {
 
     fn tier(&self) -> Tier<S, B> {
         let heads = Heads { sealed: self.sealed_slices.clone(), live: self.live.slice() };
-        Tier { segments: self.segments.clone(), heads }
+        Tier { segments: self.segments.clone(), heads, deleted: self.deleted.clone() }
     }
 
     fn live(&self) -> LiveHead {
@@ -378,6 +382,15 @@ impl Publisher {
         self.publish(lanes);
     }
 
+    /// Leaves rows of segments of log records out, in place of those that were left out of them before,
+    /// and takes segments out.
+    pub fn deleted(&self, rows: Vec<(Ulid, Arc<DeletedRows>)>, remove: &[Ulid]) {
+        let mut lanes = self.lanes.lock();
+        lanes.logs.deleted.change(rows, remove);
+        replace(&mut lanes, remove, Vec::new());
+        self.publish(lanes);
+    }
+
     /// The segments of the current view.
     pub fn ids(&self) -> Vec<Ulid> {
         let view = self.view();
@@ -407,6 +420,7 @@ impl Publisher {
 
 fn replace(lanes: &mut Lanes, remove: &[Ulid], add: Vec<AnySegment>) {
     let leaves = |id: &Ulid| remove.contains(id);
+    lanes.logs.deleted.change(Vec::new(), remove);
     if !remove.is_empty() {
         for segments in [&mut lanes.spans.segments, &mut lanes.logs.segments] {
             if segments.iter().any(|segment| leaves(&segment.meta.id)) {

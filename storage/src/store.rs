@@ -17,10 +17,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use ulid::Ulid;
 
+use crate::catalog::deletions::LogDeletion;
 use crate::catalog::notes::{ChangesAsked, ExceptionState, PostedChange};
 use crate::core::Core;
 use crate::dedup::{Claim, Ticket};
+use crate::maintain::delete::DeleteRequest;
 use crate::options::StoreOptions;
+use crate::scan::ScanContext;
 use crate::status::{BacklogStatus, LevelStatus, SignalStatus, StoreStatus};
 use crate::tail::LogSubscription;
 use crate::view::View;
@@ -148,6 +151,24 @@ impl Store {
             Ok(())
         };
         self.inner.core.blocking(collect).await
+    }
+
+    /// Deletes the log records that meet conditions, of all that was acknowledged before: no view that is
+    /// taken after this returns has them. Durable when it returns `Ok`. The files are rewritten later;
+    /// [`LogDeletion::segments_left`] of [`Store::log_deletions`] says when that is done.
+    pub async fn delete_logs(
+        &self,
+        request: &DeleteRequest,
+        context: &ScanContext,
+    ) -> Result<LogDeletion> {
+        let core = &self.inner.core;
+        core.check_writable()?;
+        core.delete_logs(request, context).await
+    }
+
+    /// Deletions of log records, the newest first.
+    pub async fn log_deletions(&self) -> Result<Vec<LogDeletion>> {
+        self.inner.core.catalog.log_deletions().await
     }
 
     /// Drops what retention says now; returns how many segments left.

@@ -10,7 +10,7 @@ use throughline_model::schema::col;
 
 use crate::head::Heads;
 use crate::metric::MetricSegment;
-use crate::segment::Segment;
+use crate::segment::{Deletions, Segment};
 
 /// One moment of the store: every acknowledged row is in it once. Holding it keeps the files of its
 /// segments.
@@ -31,6 +31,8 @@ pub struct Tier<S = Segment, B = RecordBatch> {
     pub segments: Arc<Vec<Arc<S>>>,
     /// What was not.
     pub heads: Heads<B>,
+    /// Rows of segments that are deleted.
+    pub deleted: Deletions,
 }
 
 /// The series and points in a view.
@@ -38,13 +40,15 @@ pub type MetricTier = Tier<MetricSegment, MetricBatch>;
 
 impl<S, B> Clone for Tier<S, B> {
     fn clone(&self) -> Self {
-        Self { segments: self.segments.clone(), heads: self.heads.clone() }
+        let (segments, heads) = (self.segments.clone(), self.heads.clone());
+        Self { segments, heads, deleted: self.deleted.clone() }
     }
 }
 
 impl<S, B> Default for Tier<S, B> {
     fn default() -> Self {
-        Self { segments: Arc::default(), heads: Heads::default() }
+        let (segments, heads) = (Arc::default(), Heads::default());
+        Self { segments, heads, deleted: Deletions::default() }
     }
 }
 

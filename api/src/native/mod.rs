@@ -38,6 +38,7 @@ pub fn routes() -> Router<ApiState> {
         .merge(logs::routes::routes())
         .merge(logs::query::routes::routes())
         .merge(logs::counts::routes::routes())
+        .merge(logs::delete::routes::routes())
         .merge(logs::patterns::routes::routes())
         .merge(logs::tail::routes::routes())
         .merge(logs::context::routes::routes())

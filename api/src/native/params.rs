@@ -24,6 +24,11 @@ impl<S: Sync> FromRequestParts<S> for Params {
 }
 
 impl Params {
+    /// Names with values.
+    pub fn of_pairs(pairs: Vec<(String, String)>) -> Self {
+        Self(pairs)
+    }
+
     /// The parameters of a form in a body.
     pub fn of_form(body: &[u8]) -> Self {
         Self(form_urlencoded::parse(body).into_owned().collect())

@@ -3,6 +3,7 @@
 mod exceptions;
 mod jaeger;
 mod log_counts;
+mod log_delete;
 mod log_export;
 mod log_query;
 mod log_tail;

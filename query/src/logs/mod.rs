@@ -5,6 +5,7 @@
 mod ask;
 mod context;
 mod counts;
+mod delete;
 mod export;
 mod histogram;
 mod id;

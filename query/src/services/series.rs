@@ -97,6 +97,7 @@ pub(crate) fn with_span_series(
     let metrics = Tier {
         segments: view.metrics.segments.clone(),
         heads: view.metrics.heads.with(batch, rows),
+        ..Tier::default()
     };
     Ok(Arc::new(View { spans: view.spans.clone(), logs: view.logs.clone(), metrics }))
 }

@@ -3,19 +3,24 @@
 //! A seam. Everything that is true after a crash is what the catalog says plus what the logs hold
 //! behind their checkpoints.
 
+pub(crate) mod deletions;
 pub(crate) mod notes;
 mod sqlite;
 #[cfg(test)]
 mod tests;
+
+use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use throughline_model::Signal;
 use throughline_model::exception::Fingerprint;
 use ulid::Ulid;
 
+use self::deletions::LogDeletion;
 use self::notes::{ChangesAsked, ExceptionState, PostedChange};
 use crate::head::Receipt;
 use crate::segment::SegmentMeta;
+use crate::segment::deleted::DeletedRows;
 use crate::status::Quarantined;
 use crate::wal::Reply;
 use crate::{Error, Result};
@@ -35,6 +40,10 @@ pub(crate) struct CatalogState {
     pub quarantined: Vec<Quarantined>,
     /// The key of the deduplication hash.
     pub key: Vec<u8>,
+    /// Deleted rows by segment.
+    pub deleted: Vec<(Ulid, DeletedRows)>,
+    /// Segments of which retention has looked at the rows of a class.
+    pub passed: Vec<(Ulid, u64)>,
 }
 
 /// The last flushed request of each log.
@@ -75,6 +84,12 @@ pub(crate) struct Change {
     pub remove: Vec<Ulid>,
     pub flushed: Option<Flushed>,
     pub quarantine: Option<Quarantined>,
+    /// All deleted rows of segments, in place of those before.
+    pub deleted: Vec<(Ulid, Arc<DeletedRows>)>,
+    /// The request that these come from.
+    pub deletion: Option<LogDeletion>,
+    /// Segments of which retention has looked at the rows of a class.
+    pub passed: Vec<(Ulid, u64)>,
 }
 
 /// A durable catalog.
@@ -99,6 +114,8 @@ pub(crate) trait Catalog: Send + Sync + std::fmt::Debug {
     fn add_change<'a>(&'a self, change: &'a PostedChange) -> BoxFuture<'a, Result<u64>>;
     /// Posted changes, the newest first.
     fn changes<'a>(&'a self, asked: &'a ChangesAsked) -> BoxFuture<'a, Result<Vec<PostedChange>>>;
+    /// Deletions of log records, the newest first.
+    fn log_deletions(&self) -> BoxFuture<'_, Result<Vec<LogDeletion>>>;
     /// Lets go of the files.
     fn close(&self) -> BoxFuture<'_, ()>;
 }

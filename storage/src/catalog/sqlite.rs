@@ -2,6 +2,7 @@
 //!
 //! Numbers that SQLite has no type for (u64, u32) are stored in its 64-bit integers bit for bit.
 
+mod deletions;
 mod notes;
 
 use std::path::Path;
@@ -17,6 +18,7 @@ use throughline_model::Signal;
 use throughline_model::exception::Fingerprint;
 use ulid::Ulid;
 
+use super::deletions::LogDeletion;
 use super::notes::{ChangesAsked, ExceptionState, PostedChange};
 use super::{Catalog, CatalogState, Change, Flushed, decode_receipts, encode_receipts};
 use crate::segment::SegmentMeta;
@@ -59,6 +61,7 @@ impl SqliteCatalog {
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
         sqlx::raw_sql(SCHEMA).execute(&pool).await?;
         sqlx::raw_sql(notes::SCHEMA).execute(&pool).await?;
+        sqlx::raw_sql(deletions::SCHEMA).execute(&pool).await?;
         sqlx::query("INSERT OR IGNORE INTO meta VALUES ('schema_version', ?), ('key', ?)")
             .bind(SCHEMA_VERSION)
             .bind(new_key)
@@ -103,6 +106,7 @@ impl SqliteCatalog {
         let row =
             sqlx::query("SELECT value FROM meta WHERE name = 'key'").fetch_one(&self.pool).await?;
         state.key = row.try_get(0)?;
+        deletions::load(&self.pool, &mut state).await?;
         Ok(state)
     }
 
@@ -134,6 +138,7 @@ impl SqliteCatalog {
                 .execute(&mut *transaction)
                 .await?;
         }
+        deletions::commit(&mut transaction, change).await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -257,6 +262,10 @@ impl Catalog for SqliteCatalog {
 
     fn changes<'a>(&'a self, asked: &'a ChangesAsked) -> BoxFuture<'a, Result<Vec<PostedChange>>> {
         notes::changes(&self.pool, asked).boxed()
+    }
+
+    fn log_deletions(&self) -> BoxFuture<'_, Result<Vec<LogDeletion>>> {
+        deletions::list(&self.pool).boxed()
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

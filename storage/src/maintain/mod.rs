@@ -11,6 +11,7 @@
 //!
 //! [`background`] is the table of periods.
 pub(crate) mod background;
+pub(crate) mod delete;
 mod flush;
 mod plan;
 mod refused;

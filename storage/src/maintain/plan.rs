@@ -9,7 +9,8 @@
 //! The closed hour takes its L0s straight to L2, so that most rows are rewritten once. A late trickle
 //! makes small L2s of its own; those join a larger one when together they reach a third of it, so a
 //! large segment is rewritten a logarithmic number of times. Metrics do the same with windows of two
-//! hours, and days and the window of all times count as hours.
+//! hours, and days and the window of all times count as hours. Segments with deleted rows that take part in
+//! none of this are rewritten alone.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -18,7 +19,8 @@ use throughline_model::time::{MINUTE_NS, SECOND_NS, TimeRange};
 use ulid::Ulid;
 
 use crate::head::window::{CLOSED_AFTER_NS, long_window_ns, window_at};
-use crate::segment::SegmentMeta;
+use crate::segment::deleted::DeletedRows;
+use crate::segment::{Deletions, SegmentMeta};
 
 /// Segments that one merge reads at most. Merges hold about one row group however many there are.
 pub(crate) const MERGE_INPUTS_MAX: usize = 64;
@@ -37,6 +39,8 @@ const QUIET_NS: i64 = 5 * SECOND_NS;
 const L2_MAX: usize = 12;
 /// Small L2s join a larger one when together they reach this fraction of it.
 const JOIN_FRACTION: u64 = 3;
+/// A segment is written anew without rows that retention deleted when these reach this fraction of it.
+const REWRITE_FRACTION: u64 = 4;
 
 /// Segments to be merged into one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,10 +70,15 @@ type GroupKey = (Signal, String, i64, i64);
 pub(crate) fn plan<'a>(
     segments: impl IntoIterator<Item = &'a SegmentMeta>,
     excluded: &HashSet<Ulid>,
+    deleted: &Deletions,
     now_ns: i64,
 ) -> Plan {
+    let mut rewrites = Vec::new();
     let mut groups: BTreeMap<GroupKey, Vec<&SegmentMeta>> = BTreeMap::new();
     for meta in segments.into_iter().filter(|meta| !excluded.contains(&meta.id)) {
+        if deleted.of(meta.id).is_some_and(|rows| is_worth_rewriting(meta, rows)) {
+            rewrites.push(meta);
+        }
         let window = long_window(meta);
         let key = (meta.signal, meta.tenant.clone(), window.start_ns, window.end_ns);
         groups.entry(key).or_default().push(meta);
@@ -80,7 +89,26 @@ pub(crate) fn plan<'a>(
     }
     // Many small inputs first: they are what slows queries down.
     plan.jobs.sort_by_key(|job| (std::cmp::Reverse(job.inputs.len()), job.bytes));
+    let is_in_a_job = |id: Ulid| plan.jobs.iter().any(|job| job.inputs.contains(&id));
+    rewrites.retain(|meta| !is_in_a_job(meta.id));
+    plan.jobs.extend(rewrites.into_iter().map(rewrite));
     plan
+}
+
+/// Whether a segment is written anew for its deleted rows alone.
+fn is_worth_rewriting(meta: &SegmentMeta, rows: &DeletedRows) -> bool {
+    rows.is_requested || rows.count().saturating_mul(REWRITE_FRACTION) >= meta.rows
+}
+
+fn rewrite(meta: &SegmentMeta) -> Job {
+    Job {
+        signal: meta.signal,
+        tenant: meta.tenant.clone(),
+        window: TimeRange { start_ns: meta.window_start_ns, end_ns: meta.window_end_ns },
+        level: meta.level.max(1),
+        inputs: vec![meta.id],
+        bytes: bytes(meta),
+    }
 }
 
 /// The window that a segment ends up in.
@@ -217,7 +245,7 @@ mod tests {
     }
 
     fn planned(segments: &[SegmentMeta]) -> (Vec<(u8, usize, i64)>, u64) {
-        let plan = plan(segments, &HashSet::new(), NOW);
+        let plan = plan(segments, &HashSet::new(), &Deletions::default(), NOW);
         let shape = |job: &Job| (job.level, job.inputs.len(), job.window.start_ns);
         (plan.jobs.iter().map(shape).collect(), plan.waiting)
     }
@@ -232,7 +260,7 @@ mod tests {
         // Later in the hour, the first quarter is over.
         let later = NOW + 40 * MINUTE_NS;
         let ended: Vec<_> = (0..4).map(|i| meta(i, 0, NOW, QUARTER, 1, 100)).collect();
-        let plan = plan(&ended, &HashSet::new(), later);
+        let plan = plan(&ended, &HashSet::new(), &Deletions::default(), later);
         assert_eq!(plan.jobs.len(), 1);
         assert_eq!((plan.jobs[0].level, plan.jobs[0].window.end_ns), (1, NOW + QUARTER));
     }
@@ -265,7 +293,7 @@ mod tests {
         segments[4].window_end_ns = i64::MAX;
         assert_eq!(planned(&segments), (vec![(2, 2, hour)], 0), "only 0 and 5 belong together");
         let excluded = HashSet::from([segments[0].id]);
-        assert_eq!(plan(&segments, &excluded, NOW).jobs, []);
+        assert_eq!(plan(&segments, &excluded, &Deletions::default(), NOW).jobs, []);
     }
 
     #[test]
@@ -293,7 +321,9 @@ mod tests {
             segments.push(meta(id, 0, hour, HOUR_NS, 1, 100));
             arrived += 1;
             let mut next_id = 10_000 + id * 100;
-            while let Some(job) = plan(&segments, &HashSet::new(), NOW).jobs.first() {
+            while let Some(job) =
+                plan(&segments, &HashSet::new(), &Deletions::default(), NOW).jobs.first()
+            {
                 segments.retain(|meta| !job.inputs.contains(&meta.id));
                 next_id += 1;
                 segments.push(meta(next_id, job.level, hour, HOUR_NS, job.bytes >> 20, 100));

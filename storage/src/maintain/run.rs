@@ -9,7 +9,7 @@ use super::{Afterwards, Plan, retain};
 use crate::catalog::Change;
 use crate::core::Core;
 use crate::publish::AnySegment;
-use crate::segment::{self, SegmentMeta};
+use crate::segment::{self, Deletions, SegmentMeta};
 use crate::{Error, ErrorKind, Result, metric};
 
 /// Merges above this many bytes are told in the log of the process.
@@ -24,7 +24,7 @@ impl Core {
         let rows = view.spans.segments.iter().chain(view.logs.segments.iter());
         let points = view.metrics.segments.iter().map(|segment| &segment.meta);
         let metas = rows.map(|segment| &segment.meta).chain(points);
-        plan(metas, &unmergeable, self.clock.now_ns())
+        plan(metas, &unmergeable, &view.logs.deleted, self.clock.now_ns())
     }
 
     /// Runs the most urgent compaction; `false` if there was none.
@@ -66,15 +66,25 @@ impl Core {
     async fn run_job(self: &Arc<Self>, job: &Job) -> Result<()> {
         let inputs: Vec<AnySegment> =
             job.inputs.iter().map(|id| self.publisher.segment(*id)).collect::<Result<_>>()?;
+        let deleted = self.publisher.view().logs.deleted.clone();
+        let before = deleted.clone();
         let core = self.clone();
         let merging = job.clone();
-        let meta = self.blocking(move || core.merge(&merging, &inputs)).await?;
+        let meta = self.blocking(move || core.merge(&merging, &inputs, &deleted)).await?;
         let bytes = meta.data_bytes + meta.index_bytes;
         let change =
             Change { add: vec![meta.clone()], remove: job.inputs.clone(), ..Change::default() };
+        let alone = self.replacing.lock().await;
+        let now = self.publisher.view().logs.deleted.clone();
+        if job.inputs.iter().any(|id| now.of(*id) != before.of(*id)) {
+            // Rows were deleted that the merge still has: it is done again.
+            self.forget_files(&[meta.id]);
+            return Ok(());
+        }
         self.commit(&change).await?;
         let merged = AnySegment::open(meta, &self.segments, &self.cache);
         self.release(&job.inputs, vec![merged], Afterwards::Delete);
+        drop(alone);
         self.counters.update(|counters| {
             counters.compactions += 1;
             counters.segment_bytes_written += bytes;
@@ -82,7 +92,7 @@ impl Core {
         Ok(())
     }
 
-    fn merge(&self, job: &Job, inputs: &[AnySegment]) -> Result<SegmentMeta> {
+    fn merge(&self, job: &Job, inputs: &[AnySegment], deleted: &Deletions) -> Result<SegmentMeta> {
         let meta = self.write_segment(&job.tenant, job.level, job.window, |options, sinks| {
             let mut rows = Vec::new();
             let mut points = Vec::new();
@@ -93,7 +103,7 @@ impl Core {
                 }
             }
             match points.is_empty() {
-                true => segment::merge(&rows, options, sinks),
+                true => segment::merge_without(&rows, deleted, options, sinks),
                 false => metric::merge_metrics(&points, options, sinks),
             }
         })?;
@@ -141,8 +151,10 @@ impl Core {
         if ids.is_empty() {
             return Ok(0);
         }
+        let alone = self.replacing.lock().await;
         self.commit(&Change { remove: ids.clone(), ..Change::default() }).await?;
         self.release(&ids, Vec::new(), Afterwards::Delete);
+        drop(alone);
         self.counters.update(|counters| counters.segments_expired += ids.len() as u64);
         tracing::info!(segments = ids.len(), "retention dropped segments");
         Ok(ids.len())

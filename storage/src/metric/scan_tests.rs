@@ -73,7 +73,8 @@ fn dump_exemplars(snapshot: &Arc<View>, time: TimeRange) -> Vec<String> {
 
 fn view(segments: Vec<Arc<MetricSegment>>, heads: Vec<MetricBatch>) -> View {
     let heads = heads.into_iter().map(|batch| ("default".into(), batch, 1));
-    let metrics = Tier { segments: Arc::new(segments), heads: Heads::from_batches(heads) };
+    let heads = Heads::from_batches(heads);
+    let metrics = Tier { segments: Arc::new(segments), heads, ..Tier::default() };
     View { metrics, ..View::default() }
 }
 

@@ -41,6 +41,8 @@ pub(crate) struct GroupScan<'a> {
     pub row_group: usize,
     pub io: &'a Meter,
     pub stats: &'a ScanStats,
+    /// Rows that are deleted, if there are any.
+    pub deleted: Option<&'a RowSet>,
 }
 
 impl GroupScan<'_> {
@@ -55,7 +57,7 @@ impl GroupScan<'_> {
         let part = key.map(|key| Part::Found(self.row_group as u32, key));
         if let Some(known) = part.and_then(|part| self.segment.kept::<Left>(part)) {
             ScanStats::add(&self.stats.rows_matched, known.count() as u64);
-            return Ok(Left::clone(&known));
+            return Ok(self.without_deleted(Left::clone(&known)));
         }
         let left = self.look(newest)?;
         if let Some(part) = part
@@ -64,7 +66,19 @@ impl GroupScan<'_> {
             let bytes = FOUND_BYTES + selectors * SELECTOR_BYTES;
             self.segment.keep(part, Arc::new(kept), bytes);
         }
-        Ok(left)
+        Ok(self.without_deleted(left))
+    }
+
+    // What is remembered of a segment does not depend on what is deleted of it.
+    fn without_deleted(&self, left: Left) -> Left {
+        match self.deleted {
+            Some(deleted) if left.count() > 0 => {
+                let mut set = left.set(deleted.rows());
+                set.subtract(deleted);
+                Left::of_set(set)
+            }
+            _ => left,
+        }
     }
 
     fn look(&self, newest: Option<(usize, i64)>) -> Result<Left> {
@@ -113,7 +127,7 @@ impl GroupScan<'_> {
             }
         }
         if let Some((count, floor_ns)) = newest {
-            left = self.keep_newest(left, count, floor_ns)?;
+            left = self.keep_newest(self.without_deleted(left), count, floor_ns)?;
         }
         ScanStats::add(&self.stats.rows_matched, left.count() as u64);
         Ok(left)

@@ -55,7 +55,7 @@ pub async fn attribute_keys(
         order: ScanOrder::Any,
         limit: Some(rows_max),
     };
-    let rest = Tier { segments: Arc::new(edge), heads: tier.heads.clone() };
+    let rest = Tier { segments: Arc::new(edge), ..tier.clone() };
     let rest = scan_tier(signal, &rest, request, context.clone());
     Ok(AttributeKeys { counts, is_complete, rest })
 }

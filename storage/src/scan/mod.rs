@@ -11,6 +11,7 @@ mod head;
 mod keys;
 mod known;
 mod left;
+mod matching;
 mod newest;
 mod plan;
 mod prune;
@@ -40,6 +41,7 @@ use tokio_util::task::TaskTracker;
 pub use batch::BatchFilter;
 pub use facts::{fold_exceptions, fold_versions};
 pub use keys::{AttributeKeys, KnownKeys, attribute_keys, known_keys};
+pub(crate) use matching::matching_rows;
 pub use run::{ScanStream, scan_tier};
 pub use tally::{
     Intervals, TALLY_ROWS_MAX, Tally, TallyBy, TallyRequest, TallyRow, TallyTemplate, tally_logs,

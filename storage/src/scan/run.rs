@@ -24,6 +24,7 @@ use super::plan::{Guard, Plan};
 use super::templates::with_templates;
 use super::{ScanContext, ScanOrder, ScanRequest, ScanStats, prune};
 use crate::head::Heads;
+use crate::segment::Deletions;
 use crate::segment::open::{Meter, Opened, Segment};
 use crate::view::Tier;
 use crate::{Error, ErrorKind, Result};
@@ -104,6 +105,7 @@ pub(super) struct Job {
     todo: Mutex<VecDeque<Arc<Segment>>>,
     /// Rows that may still be handed out.
     left: AtomicUsize,
+    deleted: Deletions,
 }
 
 type Sender = mpsc::Sender<Result<RecordBatch>>;
@@ -122,6 +124,7 @@ impl Job {
             plan,
             heads: Mutex::new(Some(tier.heads.clone())),
             todo: Mutex::new(tier.segments.iter().cloned().collect()),
+            deleted: tier.deleted.clone(),
             guard: Guard::new(context),
         };
         job.prune_segments();
@@ -244,7 +247,9 @@ impl Job {
         row_group: usize,
         io: &'a Meter,
     ) -> GroupScan<'a> {
-        GroupScan { plan: &self.plan, segment, opened, row_group, io, stats: self.stats() }
+        let deleted = self.deleted.of(segment.meta.id).and_then(|rows| rows.group(row_group));
+        let stats = self.stats();
+        GroupScan { plan: &self.plan, segment, opened, row_group, io, stats, deleted }
     }
 
     // The row groups of a segment that may hold rows; none if the segment is pruned as a whole.

@@ -18,6 +18,7 @@
 //! - `soundness`: whether its bytes are still what was written
 mod attributes;
 mod chunk;
+pub(crate) mod deleted;
 mod dictionary;
 pub(crate) mod exceptions;
 pub(crate) mod facts;
@@ -53,6 +54,7 @@ use ulid::Ulid;
 
 use crate::io::SegmentSink;
 
+pub use deleted::Deletions;
 pub use exceptions::{
     ExceptionCounts, ExceptionGroup, ExceptionOrigin, ExceptionSample, ExceptionSource,
     ExceptionText, Exceptions, SAMPLES_MAX, Users,
@@ -61,6 +63,7 @@ pub use index::facts::TraceFacts;
 pub use layout::{Layout, SpanOrder};
 pub(crate) use logs::mine;
 pub use logs::write_logs;
+pub(crate) use merge::merge_without;
 pub use merge::{merge, merge_with};
 pub use open::Segment;
 pub use spans::{write_spans, write_spans_with};

@@ -141,6 +141,18 @@ impl RowSet {
         })
     }
 
+    /// Rows that follow each other, ascending.
+    pub(crate) fn runs(&self) -> Vec<Range<usize>> {
+        let mut runs = Vec::new();
+        let mut at = self.next(0, false).min(self.rows);
+        while at < self.rows {
+            let end = self.next(at, true).min(self.rows);
+            runs.push(at..end);
+            at = self.next(end, false).min(self.rows);
+        }
+        runs
+    }
+
     /// The rows as a selection.
     pub(crate) fn selection(&self) -> RowSelection {
         let mut selectors: Vec<RowSelector> = Vec::new();
@@ -214,6 +226,9 @@ mod tests {
             prop_assert_eq!(listed(&rest), &sa - &sb);
             prop_assert_eq!(listed(&x.clone().complement()), &(0..rows).collect::<BTreeSet<_>>() - &sa);
             prop_assert_eq!(RowSet::of_selection(&x.selection(), rows), x.clone());
+            let runs = x.runs();
+            prop_assert!(runs.windows(2).all(|two| two[0].end < two[1].start));
+            prop_assert_eq!(runs.into_iter().flatten().collect::<BTreeSet<_>>(), sa.clone());
             let range = range.0..range.1.max(range.0);
             let within = sa.iter().filter(|row| range.contains(row)).count();
             prop_assert_eq!(x.count_range(range.clone()), within);

@@ -3,6 +3,7 @@
 //! A request body is a list of numbers, each of which becomes a row of its signal: what a view holds
 //! can then be compared with what was acknowledged.
 mod crash;
+mod deletion;
 mod durability;
 mod tails;
 mod upkeep;

@@ -2,6 +2,7 @@
 
 pub mod context;
 pub mod counts;
+pub mod delete;
 pub mod export;
 pub mod params;
 pub mod patterns;

@@ -101,7 +101,8 @@ fn id<T>(
     params.one(name)?.map(parse).transpose()
 }
 
-fn severity(text: &str) -> Result<i32> {
+/// A severity: a word, or a number from 1 to 24.
+pub fn severity(text: &str) -> Result<i32> {
     let by_name = SEVERITIES.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
     let number = by_name.map(|(_, number)| *number).or_else(|| text.parse().ok());
     number.filter(|number| (1..=24).contains(number)).ok_or_else(|| {

@@ -58,7 +58,8 @@ pub type Keys = HashMap<String, bool>;
 pub struct Origins {
     resources: Mutex<HashMap<Arc<[u8]>, Arc<Origin>>>,
     scopes: Mutex<HashMap<Arc<[u8]>, Arc<Origin>>>,
-    segments: Mutex<HashMap<Ulid, Arc<Distinct>>>,
+    /// By segment and how many of its rows are deleted, which only grow.
+    segments: Mutex<HashMap<(Ulid, u64), Arc<Distinct>>>,
 }
 
 impl Origins {
@@ -83,7 +84,7 @@ impl Origins {
         let mut all = Distinct::default();
         for segment in view.logs.segments.iter() {
             if time.overlaps(segment.meta.min_time_ns, segment.meta.max_time_ns) {
-                all.add_all(&*self.of_segment(segment, context).await?);
+                all.add_all(&*self.of_segment(segment, view, context).await?);
             }
         }
         for batch in view.logs.heads.iter() {
@@ -100,14 +101,17 @@ impl Origins {
     async fn of_segment(
         &self,
         segment: &Arc<Segment>,
+        view: &View,
         context: &ScanContext,
     ) -> Result<Arc<Distinct>> {
-        let id = segment.meta.id;
-        if let Some(known) = self.segments.lock().get(&id) {
+        let deleted = view.logs.deleted.clone();
+        let key = (segment.meta.id, deleted.rows_of(segment.meta.id));
+        if let Some(known) = self.segments.lock().get(&key) {
             return Ok(known.clone());
         }
         let partial_before = context.stats.snapshot().partial.len();
-        let tier = Tier { segments: Arc::new(vec![segment.clone()]), ..Tier::default() };
+        let segments = Arc::new(vec![segment.clone()]);
+        let tier = Tier { segments, deleted, ..Tier::default() };
         let fixed = |name: &str| ScanColumn::Fixed(name.to_owned());
         let request = ScanRequest {
             columns: vec![fixed(col::RESOURCE), fixed(col::SCOPE)],
@@ -128,7 +132,7 @@ impl Origins {
             if segments.len() >= SEGMENTS_MAX {
                 segments.clear();
             }
-            segments.insert(id, found.clone());
+            segments.insert(key, found.clone());
         }
         Ok(found)
     }

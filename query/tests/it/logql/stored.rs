@@ -11,7 +11,7 @@ use throughline_model::time::{HOUR_NS, MINUTE_NS, SECOND_NS, TimeRange};
 use throughline_model::{Batch, SpanId, TraceId, Value};
 use throughline_query::QueryContext;
 use throughline_query::logql::run::{Line, LinesRequest, StreamsRequest};
-use throughline_query::logs::LogOrder;
+use throughline_query::logs::{LogOrder, LogSearch};
 
 use super::language::ast::LogExpr;
 use super::language::{
@@ -394,6 +394,46 @@ async fn case(seed: u64) {
     questions.check(&format!("seed {seed}, compacted"), &harness).await;
     harness = harness.reopen().await;
     questions.check(&format!("seed {seed}, restarted"), &harness).await;
+
+    // What is deleted is as if it had never been.
+    let late: Vec<_> = (0..RECORDS).map(|_| record(rng)).collect();
+    harness.append(batch(&late)).await;
+    records.extend(late);
+    let before = records.len();
+    let deletion = delete_some(rng, &harness, &mut records).await;
+    assert_eq!(deletion, (before - records.len()) as u64, "seed {seed}");
+    let questions = Questions::random(rng, &records);
+    questions.check(&format!("seed {seed}, deleted"), &harness).await;
+    harness.clock.advance_ns(3 * HOUR_NS);
+    harness.store.compact().await.expect("compacts");
+    questions.check(&format!("seed {seed}, rewritten"), &harness).await;
+    let harness = harness.reopen().await;
+    questions.check(&format!("seed {seed}, rewritten and restarted"), &harness).await;
+}
+
+// Deletes records, and takes them out of the list.
+async fn delete_some(rng: &mut StdRng, harness: &Harness, records: &mut Vec<Record>) -> u64 {
+    let cut_ns = NOW_NS - rng.random_range(0..40) * 15 * SECOND_NS;
+    let (search, goes): (_, Box<dyn Fn(&Record) -> bool>) = match rng.random_range(0..3) {
+        0 => {
+            let time = Some(TimeRange { start_ns: i64::MIN, end_ns: cut_ns });
+            let search = LogSearch { severity_min: Some(17), time, ..LogSearch::default() };
+            (search, Box::new(move |one| one.severity.0 >= 17 && one.time_ns < cut_ns))
+        }
+        1 => {
+            let search = LogSearch { text: "stock".to_owned(), ..LogSearch::default() };
+            let has = |one: &Record| one.body.as_ref().is_some_and(|b| shown(b).contains("stock"));
+            (search, Box::new(has))
+        }
+        _ => {
+            let search = LogSearch { trace_id: Some(TraceId([2; 16])), ..LogSearch::default() };
+            (search, Box::new(|one| one.trace == Some(2)))
+        }
+    };
+    records.retain(|record| !goes(record));
+    let ctx = QueryContext::default();
+    let told = "some".to_owned();
+    harness.engine.delete_logs(&search, told, false, &ctx).await.expect("deletes").rows
 }
 
 fn setting(name: &str) -> Option<u64> {

@@ -90,6 +90,7 @@ impl Slab<'_> {
             row_group: self.row_group,
             io: self.io,
             stats: &self.guard.stats,
+            deleted: None,
         }
         .find(None)
     }

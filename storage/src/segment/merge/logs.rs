@@ -2,6 +2,7 @@
 //! row group takes is then sorted by template and time. Templates of the inputs are united first.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch, StringArray};
@@ -16,9 +17,10 @@ use super::{Input, READ_ROWS, ROW_GROUP_RAW_BYTES_MAX, ROW_GROUP_ROWS_MIN, attri
 use crate::segment::facts;
 use crate::segment::gather::{Gather, RowRef, Unified, dictionary_keys};
 use crate::segment::index::traces::TraceEntry;
-use crate::segment::layout::Layout;
+use crate::segment::layout::{Layout, TRACE};
 use crate::segment::logs::{BUCKET_NS, LogParts, LogTraces, write_rows};
 use crate::segment::open::{Meter, Rows};
+use crate::segment::row_set::RowSet;
 use crate::segment::rows::Assembler;
 use crate::segment::spans::column;
 use crate::segment::templates::SegmentTemplates;
@@ -39,7 +41,7 @@ pub(super) fn merge_logs(
 ) -> Result<SegmentMeta> {
     let mut parts = LogParts::new(unite(inputs)?);
     let (templates, numbers) = unite_templates(inputs)?;
-    let rows = inputs.iter().map(|input| input.opened.summary().rows).sum();
+    let rows = inputs.iter().map(Input::rows_left).sum();
     let counts = attribute_counts(inputs);
     let mut writer = SegmentWriter::new(Signal::Logs, options, layout, sinks, rows, counts);
     let mut group = Group::default();
@@ -93,13 +95,47 @@ fn unite_templates(inputs: &[Input]) -> Result<(Vec<Template>, Vec<Vec<u32>>)> {
 fn unite(inputs: &[Input]) -> Result<LogTraces> {
     let mut entries: HashMap<TraceId, TraceEntry> = HashMap::new();
     for input in inputs {
-        for entry in input.opened.trace_entries()? {
+        let gone = input.deleted_by_trace()?;
+        for (entry, gone) in input.opened.trace_entries()?.into_iter().zip(gone) {
+            let entry = TraceEntry { rows: entry.rows.saturating_sub(gone), ..entry };
+            if entry.rows == 0 {
+                continue;
+            }
             let united = entries.entry(entry.id).or_insert(TraceEntry { rows: 0, ..entry });
             united.rows += entry.rows;
             united.first_time_ns = united.first_time_ns.min(entry.first_time_ns);
         }
     }
     Ok(LogTraces::number(entries.into_values().collect()))
+}
+
+impl Input {
+    fn rows_left(&self) -> u64 {
+        let deleted = self.deleted.as_ref().map_or(0, |deleted| deleted.count());
+        self.opened.summary().rows.saturating_sub(deleted)
+    }
+
+    // How many rows of each trace are deleted, by ordinal; then none.
+    fn deleted_by_trace(&self) -> Result<impl Iterator<Item = u32> + use<>> {
+        let mut counts = Vec::new();
+        let groups = 0..self.opened.summary().row_groups.len();
+        for (row_group, deleted) in
+            groups.filter_map(|number| Some((number, self.deleted.as_ref()?.group(number)?)))
+        {
+            let (leaves, count) = ([self.opened.leaf(TRACE)?], deleted.count());
+            let (rows, io) = (Some(deleted.selection()), Meter::unlimited());
+            for batch in self.opened.read_rows(row_group, &leaves, rows, count, &io)? {
+                let batch = batch?;
+                let ordinals = batch.column(0).as_primitive::<UInt32Type>();
+                for ordinal in ordinals.iter().flatten() {
+                    let at = ordinal as usize;
+                    counts.resize(counts.len().max(at + 1), 0);
+                    counts[at] += 1;
+                }
+            }
+        }
+        Ok(counts.into_iter().chain(std::iter::repeat(0)))
+    }
 }
 
 fn least_of(cursors: &[Cursor<'_>], but: Option<usize>) -> usize {
@@ -243,12 +279,25 @@ impl<'a> Cursor<'a> {
                 if self.row_group == opened.summary().row_groups.len() {
                     return Ok(false);
                 }
+                let deleted = self.input.deleted.as_ref();
+                let kept = deleted.and_then(|rows| rows.group(self.row_group)).cloned();
+                let kept = kept.map(RowSet::complement);
+                if kept.as_ref().is_some_and(RowSet::is_empty) {
+                    self.row_group += 1;
+                    continue;
+                }
                 let leaves = (0..opened.footer.schema().fields().len()).collect::<Vec<_>>();
-                let rows = opened.read_rows(self.row_group, &leaves, None, self.read_rows, &io)?;
+                let selection = kept.as_ref().map(RowSet::selection);
+                let rows =
+                    opened.read_rows(self.row_group, &leaves, selection, self.read_rows, &io)?;
                 self.rows = Some(rows);
+                let count = |rows: Range<usize>| match &kept {
+                    Some(kept) => kept.count_range(rows),
+                    None => rows.len(),
+                };
                 let runs = self.input.segment.log_runs(self.row_group, &io)?;
-                self.templates =
-                    runs.iter().map(|(key, rows)| (key.template, rows.len())).collect();
+                let runs = runs.iter().map(|(key, rows)| (key.template, count(rows)));
+                self.templates = runs.filter(|(_, rows)| *rows > 0).collect();
             }
             let Some(file) = self.rows.as_mut().and_then(Iterator::next) else {
                 self.rows = None;

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use throughline_model::Signal;
 
 use super::attributes::AttributeCounts;
+use super::deleted::{DeletedRows, Deletions};
 use super::layout::Layout;
 use super::open::{Opened, Segment};
 use super::{SegmentMeta, Sinks, WriteOptions};
@@ -37,9 +38,29 @@ pub fn merge(
     merge_with(inputs, options, &Layout::default(), sinks)
 }
 
+/// [`merge`] that leaves deleted rows of log records out. Each input has rows left.
+pub(crate) fn merge_without(
+    inputs: &[Arc<Segment>],
+    deleted: &Deletions,
+    options: &WriteOptions,
+    sinks: &mut Sinks,
+) -> Result<SegmentMeta> {
+    merge_all(inputs, deleted, options, &Layout::default(), sinks)
+}
+
 /// [`merge`] into another layout, for measuring.
 pub fn merge_with(
     inputs: &[Arc<Segment>],
+    options: &WriteOptions,
+    layout: &Layout,
+    sinks: &mut Sinks,
+) -> Result<SegmentMeta> {
+    merge_all(inputs, &Deletions::default(), options, layout, sinks)
+}
+
+fn merge_all(
+    inputs: &[Arc<Segment>],
+    deleted: &Deletions,
     options: &WriteOptions,
     layout: &Layout,
     sinks: &mut Sinks,
@@ -55,7 +76,10 @@ pub fn merge_with(
     }
     let opened = inputs
         .iter()
-        .map(|segment| Ok(Input { segment: segment.clone(), opened: segment.open()? }))
+        .map(|segment| {
+            let deleted = deleted.of(segment.meta.id).cloned();
+            Ok(Input { segment: segment.clone(), opened: segment.open()?, deleted })
+        })
         .collect::<Result<Vec<_>>>()?;
     let layout = Layout { slab_rows: row_group_rows(&opened, layout), ..*layout };
     match first.meta.signal {
@@ -68,6 +92,8 @@ pub fn merge_with(
 struct Input {
     segment: Arc<Segment>,
     opened: Arc<Opened>,
+    /// Rows that are left out; of log records only.
+    deleted: Option<Arc<DeletedRows>>,
 }
 
 fn row_group_rows(inputs: &[Input], layout: &Layout) -> usize {

@@ -27,7 +27,11 @@ pub(crate) fn context() -> ScanContext {
 
 pub(crate) fn tier(segments: &[Arc<Segment>], heads: &[RecordBatch]) -> Tier {
     let heads = heads.iter().map(|batch| (Arc::from("default"), batch.clone(), 0));
-    Tier { segments: Arc::new(segments.to_vec()), heads: Heads::from_batches(heads) }
+    Tier {
+        segments: Arc::new(segments.to_vec()),
+        heads: Heads::from_batches(heads),
+        ..Tier::default()
+    }
 }
 
 pub(crate) fn all_rows(signal: Signal, segments: &[Arc<Segment>]) -> Vec<RecordBatch> {
