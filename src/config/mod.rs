@@ -4,6 +4,7 @@
 
 #[cfg(test)]
 mod docs;
+mod log_class;
 mod settings;
 pub mod units;
 pub mod value;
@@ -12,6 +13,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, anyhow, bail};
 
+pub use log_class::LogClass;
 pub use settings::{SETTINGS, Settings};
 
 /// What starts the names of environment variables.
@@ -62,6 +64,9 @@ impl Settings {
                     self.apply_toml_value(&format!("{key}.{name}"), value)?;
                 }
                 Ok(())
+            }
+            toml::Value::Array(items) if items.iter().any(toml::Value::is_table) => {
+                self.apply(key, &serde_json::to_string(items).context(key.to_owned())?)
             }
             toml::Value::Array(items) => {
                 let texts: anyhow::Result<Vec<_>> = items

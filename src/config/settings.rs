@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::log_class::LogClass;
 use super::units::ByteSize;
 use super::value::{LogFormat, SettingValue, Share};
 
@@ -178,6 +179,10 @@ settings! {
     "retention.traces" retention_traces: Option<Duration> = "forever";
     /// Age at which log records are deleted.
     "retention.logs" retention_logs: Option<Duration> = "forever";
+    /// Classes of log records that are kept for a time of their own, as `[[retention.log_classes]]`: `name`, `keep` (a
+    /// duration, or `forever`), and conditions as in `POST /api/v1/logs/delete` (`query`, `filter`, `service`,
+    /// `severity`, `severity_max`). A record is of the first whose conditions it meets (docs/deletion.md).
+    "retention.log_classes" retention_log_classes: Vec<LogClass> = "";
     /// Age at which metric points are deleted.
     "retention.metrics" retention_metrics: Option<Duration> = "forever";
     /// Share of the disk, as found free or ours at the start, that segments may fill before the

@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use throughline_api::ApiLimits;
 use throughline_ingest::IngestLimits;
 use throughline_query::EngineOptions;
 use throughline_storage::io::{Disk as _, LocalDisk};
-use throughline_storage::{Progress, Retention, StoreOptions};
+use throughline_storage::{Progress, Retention, RetentionClass, StoreOptions};
 use tokio::sync::watch;
 
 use crate::config::Settings;
@@ -37,6 +37,7 @@ pub fn store(
         dedup_entries_max: settings.dedup_entries_max,
         cache_bytes: settings.memory_caches.0,
         retention,
+        log_classes: log_classes(settings)?,
         segments_bytes_max: Some(segments_bytes_max(settings)?),
         disk_reserve_bytes: settings.disk_reserve.0,
         tick: tick(settings.flush_age),
@@ -44,6 +45,16 @@ pub fn store(
         progress: Some(progress),
         ..StoreOptions::new(&settings.data_dir)
     })
+}
+
+fn log_classes(settings: &Settings) -> anyhow::Result<Vec<RetentionClass>> {
+    let class = |class: &crate::config::LogClass| {
+        let predicates =
+            class.predicates().map_err(|wrong| anyhow!("retention.log_classes: {wrong}"))?;
+        let keep_ns = class.keep.map(nanoseconds);
+        Ok(RetentionClass { name: class.name.clone(), predicates, keep_ns })
+    };
+    settings.retention_log_classes.iter().map(class).collect()
 }
 
 /// What the receivers get.

@@ -1,5 +1,6 @@
 //! What all parts of an open store share.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -73,6 +74,8 @@ pub(crate) struct State {
     pub segments: Vec<SegmentMeta>,
     pub checkpoints: Checkpoints,
     pub quarantined: Vec<Quarantined>,
+    /// Segments of which retention has looked at the rows of a class.
+    pub passed: HashSet<(Ulid, u64)>,
     /// Why writes have stopped.
     pub failure: Option<Error>,
 }

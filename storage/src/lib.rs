@@ -40,7 +40,7 @@ pub use dedup::{Claim, Ticket};
 pub use error::{Error, ErrorKind, Result};
 pub use head::{HeadBatch, HeadSlice, Heads};
 pub use maintain::delete::DeleteRequest;
-pub use options::{Retention, StoreOptions};
+pub use options::{Retention, RetentionClass, StoreOptions};
 pub use status::{
     BacklogStatus, Counters, LevelStatus, Progress, Quarantined, SignalStatus, StoreStatus,
 };

@@ -117,6 +117,7 @@ fn build(
         segments: loaded.segments,
         checkpoints: loaded.checkpoints,
         quarantined: loaded.quarantined,
+        passed: loaded.passed.into_iter().collect(),
         failure: None,
     };
     Ok(Core {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use throughline_model::Signal;
+use throughline_model::predicate::Predicate;
 use throughline_model::time::{MINUTE_NS, SECOND_NS};
 use tokio::sync::watch;
 
@@ -46,6 +47,9 @@ pub struct StoreOptions {
     pub cache_bytes: u64,
     /// Age at which rows are dropped, per signal; none is kept for ever.
     pub retention: Retention,
+    /// Classes of log records that are kept for another time than `retention` says; a record belongs to the
+    /// first whose conditions it meets.
+    pub log_classes: Vec<RetentionClass>,
     /// Bytes of segments above which the oldest windows are dropped.
     pub segments_bytes_max: Option<u64>,
     /// Bytes of the disk that are left free: below, appends are refused.
@@ -69,6 +73,17 @@ pub struct Retention {
     pub logs_ns: Option<i64>,
     /// Of series and points.
     pub metrics_ns: Option<i64>,
+}
+
+/// Log records that are kept for a time of their own.
+#[derive(Clone, Debug)]
+pub struct RetentionClass {
+    /// What it is called.
+    pub name: String,
+    /// What its records meet, all of it.
+    pub predicates: Vec<Predicate>,
+    /// Age at which they are deleted; none for never.
+    pub keep_ns: Option<i64>,
 }
 
 impl Retention {
@@ -101,6 +116,7 @@ impl StoreOptions {
             dedup_entries_max: 1_000_000,
             cache_bytes: 64 * MIB,
             retention: Retention::default(),
+            log_classes: Vec::new(),
             segments_bytes_max: None,
             disk_reserve_bytes: 256 * MIB,
             tick: Duration::from_secs(1),

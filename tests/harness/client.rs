@@ -48,6 +48,16 @@ impl Client {
         serde_json::from_str(&text).unwrap_or_else(|err| panic!("{path}: {err} in {text}"))
     }
 
+    /// POST of JSON on the API's port that must succeed with JSON.
+    pub async fn post_json(&self, path: &str, body: &Value) -> Value {
+        let url = format!("http://{}{path}", self.api);
+        let answer = self.http.post(url).json(body).send().await.expect("an answer");
+        let status = answer.status();
+        let text = answer.text().await.expect("a body");
+        assert!(status.is_success(), "{path}: {status} {text}");
+        serde_json::from_str(&text).unwrap_or_else(|err| panic!("{path}: {err} in {text}"))
+    }
+
     /// The rows of a query that must succeed.
     pub async fn sql(&self, query: &str) -> Vec<Row> {
         let url = format!("http://{}/api/v1/sql", self.api);

@@ -1,6 +1,7 @@
 //! Real telemetry through the whole path.
 
 mod demo;
+mod forgets;
 mod older_logs;
 mod older_sdk;
 mod rust_sdk;

@@ -36,6 +36,7 @@ pub use patterns::{
     PatternsRequest,
 };
 pub use read::read_logs;
+pub use search::predicates as conditions;
 pub use tail::{LogTail, TAIL_PAST_MAX, TailChunk};
 
 /// In which order records come.

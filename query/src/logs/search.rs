@@ -81,7 +81,7 @@ pub(super) fn parse_cursor(cursor: &str) -> Result<(i64, usize)> {
 }
 
 /// The conditions of a search, but its range of time.
-pub(super) fn predicates(search: &LogSearch) -> Result<Vec<Predicate>> {
+pub fn predicates(search: &LogSearch) -> Result<Vec<Predicate>> {
     let mut all = text::predicates(&search.text)?;
     all.extend(search.filters.iter().cloned());
     let severity = |op| Predicate { target: Target::Column(col::SEVERITY_NUMBER.to_owned()), op };

@@ -224,6 +224,8 @@ impl Core {
         let mut state = self.state.lock();
         state.segments.retain(|meta| !change.remove.contains(&meta.id));
         state.segments.extend(change.add.iter().cloned());
+        state.passed.retain(|(id, _)| !change.remove.contains(id));
+        state.passed.extend(change.passed.iter().copied());
         if let Some(flushed) = &change.flushed {
             state.checkpoints.set(flushed.signal, flushed.to_seq);
         }

@@ -6,11 +6,14 @@
 //! |         |                      | [`refused`]: requests no segment takes |
 //! | compact | [`plan`]             | [`run`]: segments → one segment        |
 //! | retain  | [`retain`]           | [`run`]: segments leave                |
+//! |         |                      | [`classes`]: log records leave         |
+//! | delete  | who asks             | [`delete`]: log records leave          |
 //! | scrub   | [`scrub`]            | [`scrub`]: checksums, quarantine       |
 //! | sweep   | [`sweep`]            | [`sweep`]: files that nobody refers to |
 //!
 //! [`background`] is the table of periods.
 pub(crate) mod background;
+mod classes;
 pub(crate) mod delete;
 mod flush;
 mod plan;

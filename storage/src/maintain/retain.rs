@@ -1,16 +1,20 @@
 //! What to drop, decided from the catalog alone: by age per signal, and by the bytes of all segments.
 
+use throughline_model::Signal;
 use ulid::Ulid;
 
-use crate::options::Retention;
+use super::classes::longest_ns;
+use crate::options::StoreOptions;
 use crate::segment::SegmentMeta;
 
 /// The segments all of whose rows are older than their signal keeps.
-pub(crate) fn expired(segments: &[SegmentMeta], retention: &Retention, now_ns: i64) -> Vec<Ulid> {
+pub(crate) fn expired(segments: &[SegmentMeta], options: &StoreOptions, now_ns: i64) -> Vec<Ulid> {
+    let keep_ns = |signal| match signal {
+        Signal::Logs => longest_ns(&options.log_classes, options.retention.logs_ns),
+        _ => options.retention.of(signal),
+    };
     let is_expired = |meta: &&SegmentMeta| {
-        retention
-            .of(meta.signal)
-            .is_some_and(|age_ns| meta.max_time_ns < now_ns.saturating_sub(age_ns))
+        keep_ns(meta.signal).is_some_and(|age_ns| meta.max_time_ns < now_ns.saturating_sub(age_ns))
     };
     segments.iter().filter(is_expired).map(|meta| meta.id).collect()
 }

@@ -136,11 +136,12 @@ impl Core {
 
     /// Drops what is too old or too much; returns how many segments left.
     pub(crate) async fn retain(self: &Arc<Self>) -> Result<usize> {
+        self.retain_classes().await?;
         let _one_at_a_time = self.compacting.acquire().await.map_err(|_| Error::closed())?;
         let now_ns = self.clock.now_ns();
         let mut ids = {
             let state = self.state.lock();
-            let mut ids = retain::expired(&state.segments, &self.options.retention, now_ns);
+            let mut ids = retain::expired(&state.segments, &self.options, now_ns);
             if let Some(bytes_max) = self.options.segments_bytes_max {
                 ids.extend(retain::over_the_mark(&state.segments, bytes_max));
             }

@@ -60,6 +60,14 @@ impl DeletedRows {
         Self::new(self.groups, self.is_requested || other.is_requested)
     }
 
+    /// These without others of the same segment.
+    pub fn without(mut self, other: &Self) -> Self {
+        for (own, other) in self.groups.iter_mut().zip(&other.groups) {
+            own.subtract(other);
+        }
+        Self::new(self.groups, self.is_requested)
+    }
+
     /// The bytes that the catalog keeps.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();

@@ -11,7 +11,7 @@ use crate::scan::{
     Intervals, ScanColumn, ScanContext, ScanOrder, ScanRequest, TallyBy, TallyRequest, scan_logs,
     tally_logs,
 };
-use crate::{DeleteRequest, LogDeletion};
+use crate::{DeleteRequest, LogDeletion, RetentionClass};
 
 fn context(tracker: &TaskTracker) -> ScanContext {
     ScanContext {
@@ -171,4 +171,55 @@ async fn a_deletion_during_a_merge_is_not_lost() {
         assert_eq!(numbers(&open.store.view(), Signal::Logs, &machine), expected);
         open.crash().await;
     }
+}
+
+fn class(name: &str, numbers: &[u64], keep_ns: Option<i64>) -> RetentionClass {
+    RetentionClass { name: name.to_owned(), predicates: vec![these(numbers)], keep_ns }
+}
+
+#[tokio::test]
+async fn classes_are_kept_for_times_of_their_own() {
+    const HOURS: i64 = HOUR_NS;
+    let machine = Machine::new();
+    let mut options = machine.options();
+    options.retention.logs_ns = Some(30 * HOURS);
+    // A record of both is of the first.
+    let (short, long, ever): (Vec<u64>, Vec<u64>, Vec<u64>) =
+        ((0..40).collect(), (30..60).collect(), vec![70, 35]);
+    options.log_classes = vec![
+        class("short", &short, Some(10 * HOURS)),
+        class("long", &long, Some(90 * HOURS)),
+        class("ever", &ever, None),
+    ];
+    let open = machine.try_open(options.clone()).await.expect("opens");
+    open.send(Signal::Logs, &(0..100).collect::<Vec<_>>()).await.expect("acknowledged");
+    open.store.flush().await.expect("flushes");
+    let all: Vec<u64> = (0..100).collect();
+    let after = |from: u64| all[from as usize..].to_vec();
+    open.store.retain().await.expect("retains");
+    assert_eq!(read(&open).await, all, "fresh");
+    machine.clock.advance_ns(10 * HOURS);
+    open.store.retain().await.expect("retains");
+    assert_eq!(read(&open).await, after(40), "without the short ones");
+    machine.clock.advance_ns(20 * HOURS);
+    open.store.retain().await.expect("retains");
+    let kept: Vec<u64> = (40..60).chain([70]).collect();
+    assert_eq!(read(&open).await, kept, "without the rest");
+    assert!(open.store.log_deletions().await.expect("lists").is_empty(), "nobody asked");
+    open.crash().await;
+    let open = machine.try_open(options.clone()).await.expect("opens");
+    open.store.retain().await.expect("retains");
+    open.store.compact().await.expect("compacts");
+    assert_eq!(read(&open).await, kept, "rewritten");
+    assert_eq!(numbers(&open.store.view(), Signal::Logs, &machine), kept);
+    machine.clock.advance_ns(70 * HOURS);
+    open.store.retain().await.expect("retains");
+    assert_eq!(read(&open).await, [70], "for ever");
+    open.crash().await;
+    // Without the class that keeps for ever, nothing keeps the segment.
+    options.log_classes.pop();
+    let open = machine.try_open(options).await.expect("opens");
+    open.store.retain().await.expect("retains");
+    assert!(open.store.view().logs.segments.is_empty());
+    open.crash().await;
 }

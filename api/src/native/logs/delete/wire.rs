@@ -11,7 +11,7 @@ use super::super::params::{search_of, severity};
 use crate::error::{ApiError, Result};
 
 /// Which records are to be deleted: all conditions hold for a record, and there is one at least, or a range of time.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DeleteLogs {
     /// Words of the body, as in log search.
