@@ -8,16 +8,24 @@
 pub mod decode;
 #[path = "../../ingest/src/elasticsearch/decode/mod.rs"]
 pub mod elasticsearch;
+#[path = "../../ingest/src/fluent/decode.rs"]
+pub mod fluent;
 #[path = "../../ingest/src/syslog/framing.rs"]
 pub mod framing;
+#[path = "../../ingest/src/gelf/decode.rs"]
+pub mod gelf;
 #[path = "../../ingest/src/jaeger/decode/mod.rs"]
 pub mod jaeger;
 #[path = "../../ingest/src/otlp/json/mod.rs"]
 pub mod json;
+#[path = "../../ingest/src/json_lines/decode.rs"]
+pub mod json_lines;
 #[path = "../../ingest/src/json_parts.rs"]
 pub mod json_parts;
 #[path = "../../ingest/src/loki/decode/mod.rs"]
 pub mod loki;
+#[path = "../../ingest/src/fluent/msgpack.rs"]
+pub mod msgpack;
 #[path = "../../ingest/src/tests/oracle.rs"]
 mod oracle;
 #[path = "../../ingest/src/records/mod.rs"]
@@ -155,12 +163,16 @@ pub fn check_shippers(input: &[u8]) {
     use elasticsearch::Shape::{Bulk, BulkOf, Document};
     let Some((format, body)) = input.split_first() else { return };
     let documents = |shape| elasticsearch::decode(shape, body, RECEIVED_AT_NS);
-    let decoded = match format % 5 {
+    let decoded = match format % 9 {
         0 => documents(Bulk),
         1 => documents(BulkOf),
         2 => documents(Document),
         3 => syslog::decode(body),
-        _ => return check_stream(usize::from(format / 5) + 1, body),
+        4 => json_lines::decode(&[&b"{}\n"[..], body].concat(), RECEIVED_AT_NS),
+        5 => json_lines::decode(body, RECEIVED_AT_NS),
+        6 => gelf::decode(body, RECEIVED_AT_NS),
+        7 => fluent::decode(body, RECEIVED_AT_NS),
+        _ => return check_stream(usize::from(format / 9) + 1, body),
     };
     if let Ok(Decoded { batch: Batch::Logs(batch), rejected, message }) = decoded {
         rows::log_rows(&batch);

@@ -1,12 +1,13 @@
 //! Which decoder a body is for, when it arrives and when the log is replayed.
 
+use memchr::memmem;
 use throughline_model::batch::Decoded;
 use throughline_model::{Error, Result, Signal};
 use throughline_storage::{Format, WalRecord};
 
 use crate::admit::{REPLAY_LIMITS, inflate};
 use crate::thrift::Protocol;
-use crate::{elasticsearch, jaeger, loki, otlp, splunk, syslog, zipkin};
+use crate::{elasticsearch, fluent, gelf, jaeger, json_lines, loki, otlp, splunk, syslog, zipkin};
 
 /// Decodes a logged body, as it was decoded when it was acknowledged: the log's replay.
 pub fn decode(record: &WalRecord) -> Result<Decoded> {
@@ -23,6 +24,9 @@ pub fn is_telling(format: Format, body: &[u8]) -> bool {
         Format::ElasticsearchBulk | Format::ElasticsearchBulkOf | Format::ElasticsearchDocument => {
             elasticsearch::says_when(body)
         }
+        Format::JsonLines => json_lines::says_when(body),
+        Format::Gelf => memmem::find(body, b"\"timestamp\"").is_some(),
+        Format::FluentForward => fluent::decode::chunk(body).is_some(),
         _ => true,
     }
 }
@@ -60,5 +64,9 @@ pub fn decode_inflated(
         Format::ElasticsearchBulkOf => elasticsearch(elasticsearch::Shape::BulkOf),
         Format::ElasticsearchDocument => elasticsearch(elasticsearch::Shape::Document),
         Format::Syslog => syslog::decode(body),
+        Format::JsonLines => json_lines::decode(body, received_at_ns),
+        Format::Gelf => gelf::decode(body, received_at_ns),
+        Format::GelfBatch => gelf::decode_batch(body),
+        Format::FluentForward => fluent::decode(body, received_at_ns),
     }
 }

@@ -8,7 +8,7 @@
 //! - [`otlp`]: the decoder, and OTLP over gRPC and HTTP
 //! - [`zipkin`], [`jaeger`]: what older services send, by docs/translation.md; [`translate`] and
 //!   [`thrift`] are what they share
-//! - [`loki`], [`splunk`], [`elasticsearch`], [`syslog`]: logs that older senders push and ship, likewise;
+//! - [`loki`], [`splunk`], [`elasticsearch`], [`syslog`], [`json_lines`], [`gelf`], [`fluent`]: logs that older senders push and ship, likewise;
 //!   [`records`], [`json_parts`] and [`times`] are what they share
 //! - `preface`: what a request says beside its body, put before it in the log
 //! - [`decode`]: which decoder a body is for
@@ -17,7 +17,10 @@ pub mod admit;
 pub mod decode;
 pub mod elasticsearch;
 mod error;
+pub mod fluent;
+pub mod gelf;
 pub mod jaeger;
+pub mod json_lines;
 pub mod json_parts;
 pub mod loki;
 pub mod otlp;
@@ -35,9 +38,11 @@ pub use admit::{IngestLimits, IngestStats, Ingester};
 pub use decode::decode;
 pub use elasticsearch::http::routes as elasticsearch_routes;
 pub use error::{Error, ErrorKind, Result};
+pub use gelf::http::routes as gelf_routes;
 pub use jaeger::grpc::sampling_routes as jaeger_sampling_grpc_routes;
 pub use jaeger::http::{sampling_routes as jaeger_sampling_routes, thrift_routes as jaeger_routes};
 pub use jaeger::sampling::Strategies;
+pub use json_lines::http::routes as json_lines_routes;
 pub use loki::http::routes as loki_routes;
 pub use otlp::grpc::grpc_routes;
 pub use otlp::http::http_routes;

@@ -50,9 +50,46 @@ pub fn from_millis(millis: i64) -> Option<i64> {
     millis.checked_mul(1_000_000)
 }
 
+// Whole numbers below the first are in units of the second nanoseconds; larger ones are nanoseconds.
+const UNIX_UNITS: [(u64, i64); 3] = [
+    (100_000_000_000, 1_000_000_000),
+    (100_000_000_000_000, 1_000_000),
+    (100_000_000_000_000_000, 1000),
+];
+
+/// Nanoseconds of a time since the epoch in seconds, milli-, micro- or nanoseconds, told apart by size.
+pub fn from_unix(number: i64) -> Option<i64> {
+    let unit = UNIX_UNITS.iter().find(|(below, _)| number.unsigned_abs() < *below);
+    number.checked_mul(unit.map_or(1, |(_, unit)| *unit))
+}
+
+/// Nanoseconds of seconds since the epoch with decimals, to the microsecond: a double holds no more today.
+pub fn from_seconds(seconds: f64) -> Option<i64> {
+    // A cast keeps to the bounds.
+    let fraction_ns = (seconds.fract() * 1e6).round() as i64 * 1000;
+    (seconds.trunc() as i64).checked_mul(1_000_000_000)?.checked_add(fraction_ns)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_are_times_by_their_size() {
+        const NOON: i64 = 1_795_176_000;
+        for (number, expected) in [
+            (NOON, NOON * 1_000_000_000),
+            (NOON * 1000 + 1, NOON * 1_000_000_000 + 1_000_000),
+            (NOON * 1_000_000 + 1, NOON * 1_000_000_000 + 1000),
+            (NOON * 1_000_000_000 + 1, NOON * 1_000_000_000 + 1),
+            (0, 0),
+            (-1, -1_000_000_000),
+        ] {
+            assert_eq!(from_unix(number), Some(expected), "{number}");
+        }
+        assert_eq!(from_seconds(1_795_176_000.25), Some(NOON * 1_000_000_000 + 250_000_000));
+        assert_eq!(from_seconds(1e30), None);
+    }
 
     #[test]
     fn iso8601_in_its_shapes() {

@@ -138,7 +138,7 @@ impl Settings {
                 );
             }
         }
-        self.check_syslog()?;
+        self.check_sockets()?;
         let positive = [
             ("server.connections_max", self.server_connections_max as u64),
             ("otlp.request_bytes_max", self.otlp_request_bytes_max.0),
@@ -163,16 +163,25 @@ impl Settings {
     }
 
     // Its senders have no tokens to show.
-    fn check_syslog(&self) -> anyhow::Result<()> {
-        if self.syslog_tls_address.is_some() && self.tls_certificate_file.is_none() {
-            bail!("syslog.tls_address wants tls.certificate_file and tls.key_file");
+    fn check_sockets(&self) -> anyhow::Result<()> {
+        let over_tls = [
+            ("syslog.tls_address", self.syslog_tls_address),
+            ("gelf.tls_address", self.gelf_tls_address),
+            ("fluent.tls_address", self.fluent_tls_address),
+        ];
+        for (key, address) in over_tls {
+            if address.is_some() && self.tls_certificate_file.is_none() {
+                bail!("{key} wants tls.certificate_file and tls.key_file");
+            }
         }
         let addresses = [
             ("syslog.udp_address", self.syslog_udp_address),
             ("syslog.tcp_address", self.syslog_tcp_address),
-            ("syslog.tls_address", self.syslog_tls_address),
+            ("gelf.udp_address", self.gelf_udp_address),
+            ("gelf.tcp_address", self.gelf_tcp_address),
+            ("fluent.tcp_address", self.fluent_tcp_address),
         ];
-        for (key, address) in addresses {
+        for (key, address) in addresses.into_iter().chain(over_tls) {
             let Some(address) = address.filter(|address| !address.ip().is_loopback()) else {
                 continue;
             };

@@ -118,6 +118,18 @@ settings! {
     "syslog.tcp_address" syslog_tcp_address: Option<SocketAddr> = "";
     /// Syslog over TLS with the certificate of `tls.certificate_file`, usually on `127.0.0.1:6514`.
     "syslog.tls_address" syslog_tls_address: Option<SocketAddr> = "";
+    /// GELF over UDP, in chunks or not, compressed or not, usually on `127.0.0.1:12201`. GELF knows no tokens; the
+    /// port of the UI has it as `POST /gelf`.
+    "gelf.udp_address" gelf_udp_address: Option<SocketAddr> = "";
+    /// GELF over TCP without TLS, usually on `127.0.0.1:12201`.
+    "gelf.tcp_address" gelf_tcp_address: Option<SocketAddr> = "";
+    /// GELF over TLS with the certificate of `tls.certificate_file`.
+    "gelf.tls_address" gelf_tls_address: Option<SocketAddr> = "";
+    /// The forward protocol of Fluent Bit and Fluentd, without TLS and without a shared key, usually on
+    /// `127.0.0.1:24224`.
+    "fluent.tcp_address" fluent_tcp_address: Option<SocketAddr> = "";
+    /// The same over TLS with the certificate of `tls.certificate_file`.
+    "fluent.tls_address" fluent_tls_address: Option<SocketAddr> = "";
 
     /// Bytes a second, inflated, that a tenant may send over time; 0 for no limit. Beyond it 429,
     /// RESOURCE_EXHAUSTED, and when to come back. Repeated requests cost nothing.

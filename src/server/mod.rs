@@ -9,7 +9,7 @@ mod receivers;
 mod refusal;
 mod self_metrics;
 mod signals;
-mod syslog;
+mod sockets;
 mod tls;
 
 use std::future::Future;
@@ -192,7 +192,7 @@ impl Server {
             front: self.front.counters.clone(),
             tasks: self.tasks.clone(),
             api: counters.clone(),
-            syslog: self.receivers.syslog_stats().clone(),
+            sockets: self.receivers.socket_stats().clone(),
         };
         let ready = Readiness { ready: true, stage: "serving".to_owned() };
         self.readiness.send_replace(ready);

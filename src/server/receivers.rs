@@ -6,13 +6,12 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::Router;
-use throughline_ingest::syslog::batch::SyslogStats;
 use throughline_ingest::{self as ingest, Ingester, Strategies};
 
 use super::listener::{Front, Port};
 use super::readiness::{LateRoutes, Stage};
 use super::refusal::Protocol;
-use super::syslog::Syslog;
+use super::sockets::{SocketStats, Sockets};
 use crate::config::Settings;
 use crate::tasks::Tasks;
 
@@ -32,7 +31,7 @@ enum Kind {
 pub struct Receivers {
     ports: Vec<(&'static str, Kind, SocketAddr, LateRoutes)>,
     strategies: Arc<Strategies>,
-    syslog: Syslog,
+    sockets: Sockets,
 }
 
 impl Receivers {
@@ -62,24 +61,24 @@ impl Receivers {
             ports.push((name, kind, port.address(), routes));
             tasks.spawn("listener", port.serve(front.clone()));
         }
-        let syslog = Syslog::bind(settings, front, tasks).await?;
-        Ok(Receivers { ports, strategies, syslog })
+        let sockets = Sockets::bind(settings, front, tasks).await?;
+        Ok(Receivers { ports, strategies, sockets })
     }
 
     /// Where the added ports are, as in ` zipkin=127.0.0.1:9411`.
     pub fn addresses(&self) -> String {
         let ports = self.ports.iter().map(|(name, _, address, _)| format!(" {name}={address}"));
-        ports.collect::<String>() + self.syslog.addresses()
+        ports.collect::<String>() + self.sockets.addresses()
     }
 
-    /// What the ports of syslog stored and lost.
-    pub fn syslog_stats(&self) -> &Arc<SyslogStats> {
-        self.syslog.stats()
+    /// What the ports that are no HTTP stored and lost.
+    pub fn socket_stats(&self) -> &SocketStats {
+        self.sockets.stats()
     }
 
     /// Opens the added ports.
     pub fn open(&mut self, ingester: &Ingester) {
-        self.syslog.open(ingester);
+        self.sockets.open(ingester);
         for (_, kind, _, routes) in &self.ports {
             routes.set(match kind {
                 Kind::Zipkin => ingest::own_port(ingest::zipkin_routes(ingester.clone(), &[""])),
@@ -104,6 +103,8 @@ impl Receivers {
             .merge(ingest::jaeger_routes(ingester.clone(), &["/jaeger"]))
             .merge(ingest::loki_routes(ingester.clone()))
             .merge(ingest::splunk_routes(ingester.clone()))
+            .merge(ingest::json_lines_routes(ingester.clone()))
+            .merge(ingest::gelf_routes(ingester.clone()))
             .merge(ingest::elasticsearch_routes(ingester.clone(), &["/elasticsearch"]))
             .merge(self.sampling(&["/api/sampling", "/jaeger/sampling", "/jaeger/api/sampling"]))
     }

@@ -6,11 +6,11 @@ use std::sync::atomic::Ordering;
 use throughline_api::{ApiCounters, RouteCount};
 use throughline_ingest::Ingester;
 use throughline_ingest::admit::{DURATION_BOUNDS_MS, SignalCounts};
-use throughline_ingest::syslog::batch::SyslogStats;
 use throughline_storage::{Store, StoreStatus};
 
 use super::listener::FrontCounters;
 use super::openmetrics::{Labels, Page};
+use super::sockets::SocketStats;
 use crate::tasks::Tasks;
 
 /// Clock ticks a second in `/proc`, fixed by Linux for user space.
@@ -32,8 +32,8 @@ pub struct SelfMetrics {
     pub tasks: Tasks,
     /// Requests of the API.
     pub api: Arc<ApiCounters>,
-    /// Messages of syslog.
-    pub syslog: Arc<SyslogStats>,
+    /// Messages on ports that are no HTTP.
+    pub sockets: SocketStats,
 }
 
 impl SelfMetrics {
@@ -43,7 +43,7 @@ impl SelfMetrics {
         process(&mut page);
         self.front(&mut page);
         self.ingest(&mut page);
-        self.syslog(&mut page);
+        self.sockets(&mut page);
         self.api(&mut page);
         store(&mut page, &self.store.status());
         page.finish()
@@ -66,14 +66,20 @@ impl SelfMetrics {
         page.counter("throughline_panics", "Panics caught.", [(NO_LABELS, panics)]);
     }
 
-    fn syslog(&self, page: &mut Page) {
+    fn sockets(&self, page: &mut Page) {
+        let SocketStats { syslog, gelf, fluent } = &self.sockets;
         for (name, help, counter) in [
-            ("stored", "Messages of syslog stored.", &self.syslog.stored),
-            ("dropped", "Messages of syslog lost, for want of room.", &self.syslog.dropped),
-            ("cut", "Messages of syslog that were too long.", &self.syslog.cut),
+            ("syslog_stored", "Messages of syslog stored.", &syslog.stored),
+            ("syslog_dropped", "Messages of syslog lost, for want of room.", &syslog.dropped),
+            ("syslog_cut", "Messages of syslog that were too long.", &syslog.cut),
+            ("gelf_stored", "Messages of GELF over UDP and TCP stored.", &gelf.stored),
+            ("gelf_dropped", "Messages of GELF lost: no room, or parts missing.", &gelf.dropped),
+            ("gelf_cut", "Messages of GELF that were too long.", &gelf.cut),
+            ("fluent_stored", "Messages of Fluent's forward protocol stored.", &fluent.stored),
+            ("fluent_dropped", "Such messages that cannot be kept.", &fluent.dropped),
         ] {
             let value = counter.load(Ordering::Relaxed) as f64;
-            page.counter(&format!("throughline_syslog_{name}"), help, [(NO_LABELS, value)]);
+            page.counter(&format!("throughline_{name}"), help, [(NO_LABELS, value)]);
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod demo;
 mod forgets;
+mod log_senders;
 mod older_logs;
 mod older_sdk;
 mod rust_sdk;

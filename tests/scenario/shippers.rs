@@ -279,7 +279,7 @@ async fn rsyslogd_forwards_what_it_is_told() {
 }
 
 /// The interpreter with the client of Elasticsearch stands beside the one with the SDK of today.
-fn python() -> Option<PathBuf> {
+pub fn python() -> Option<PathBuf> {
     let today = PathBuf::from(std::env::var_os("THROUGHLINE_SDK_PYTHON")?);
     let folder = today.parent()?.parent()?.parent()?;
     Some(folder.join("sdk-python-shippers/bin/python")).filter(|path| path.exists())

@@ -1,6 +1,8 @@
 //! From the log records of other systems to columns: the fields that OpenTelemetry has a place of its own for,
 //! and the rows under construction. The tables are in docs/translation.md.
 
+pub mod document;
+pub mod documents;
 mod levels;
 mod marks;
 mod rows;

@@ -20,6 +20,7 @@ use super::decode::{put_frame, put_header};
 use super::framing::Frame;
 use crate::Result;
 use crate::admit::{Ingester, Request};
+use crate::gelf;
 
 /// Messages of one batch.
 const BATCH_MESSAGES_MAX: usize = 512;
@@ -63,6 +64,24 @@ pub struct Inlet {
     room: Arc<Semaphore>,
     ingester: Ingester,
     stats: Arc<SyslogStats>,
+    kind: Kind,
+}
+
+/// What the messages of a queue are.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    /// The format of a batch.
+    pub format: Format,
+    /// Bytes of a message that are kept.
+    pub message_bytes_max: usize,
+}
+
+impl Kind {
+    /// Messages of syslog.
+    pub const SYSLOG: Kind = Kind { format: Format::Syslog, message_bytes_max: MESSAGE_BYTES_MAX };
+    /// Messages of GELF.
+    pub const GELF: Kind =
+        Kind { format: Format::GelfBatch, message_bytes_max: gelf::MESSAGE_BYTES_MAX };
 }
 
 /// The other end: gathers and stores.
@@ -72,6 +91,7 @@ pub struct Gatherer {
     stats: Arc<SyslogStats>,
     close: CancellationToken,
     batches: u64,
+    kind: Kind,
 }
 
 /// A queue. When `close` is cancelled, what the store refuses is no longer tried again.
@@ -79,17 +99,28 @@ pub fn queue(
     ingester: Ingester,
     stats: Arc<SyslogStats>,
     close: CancellationToken,
+    kind: Kind,
 ) -> (Inlet, Gatherer) {
     let (sender, receiver) = mpsc::channel(QUEUE_MESSAGES_MAX);
     let room = Arc::new(Semaphore::new(QUEUE_BYTES_MAX));
-    let inlet = Inlet { sender, room, ingester: ingester.clone(), stats: stats.clone() };
-    (inlet, Gatherer { receiver, ingester, stats, close, batches: 0 })
+    let inlet = Inlet { sender, room, ingester: ingester.clone(), stats: stats.clone(), kind };
+    (inlet, Gatherer { receiver, ingester, stats, close, batches: 0, kind })
 }
 
 impl Inlet {
     /// Bytes of a message that are kept here: a batch of one must be a body that is not refused.
     pub fn message_bytes_max(&self) -> usize {
-        MESSAGE_BYTES_MAX.min(self.ingester.limits().body_bytes_max / 2)
+        self.kind.message_bytes_max.min(self.ingester.limits().body_bytes_max / 2)
+    }
+
+    /// Whether messages end with NUL alone.
+    pub fn ends_with_nul(&self) -> bool {
+        self.kind.format == Format::GelfBatch
+    }
+
+    /// Counts messages that were lost before they came here.
+    pub fn count_dropped(&self, messages: u64) {
+        self.stats.dropped.fetch_add(messages, Ordering::Relaxed);
     }
 
     /// Puts a message, and waits for room. `false` once nothing is gathered any more.
@@ -141,21 +172,23 @@ impl Batch {
         self.messages.push(_room);
     }
 
-    fn takes_more(&self, bytes_max: usize) -> bool {
+    fn takes_more(&self, message_bytes_max: usize, bytes_max: usize) -> bool {
         self.messages.len() < BATCH_MESSAGES_MAX
-            && self.body.len() + MESSAGE_BYTES_MAX + MESSAGE_BYTES_BESIDE <= bytes_max
+            && self.body.len() + message_bytes_max + MESSAGE_BYTES_BESIDE <= bytes_max
     }
 }
 
 impl Gatherer {
     /// Gathers and stores until the last inlet is gone and all it brought is stored.
     pub async fn run(mut self) {
-        let bytes_max = BATCH_BYTES_MAX.min(self.ingester.limits().body_bytes_max);
+        // Twice the longest message, so that it does not keep others from being gathered.
+        let bytes_max = BATCH_BYTES_MAX.max(2 * self.kind.message_bytes_max);
+        let bytes_max = bytes_max.min(self.ingester.limits().body_bytes_max);
         while let Some(first) = self.receiver.recv().await {
             let deadline = Instant::now() + BATCH_WAIT;
             let mut batch = self.open();
             batch.push(first);
-            while batch.takes_more(bytes_max) {
+            while batch.takes_more(self.kind.message_bytes_max, bytes_max) {
                 match timeout_at(deadline, self.receiver.recv()).await {
                     Ok(Some(waiting)) => batch.push(waiting),
                     Ok(None) | Err(_) => break,
@@ -202,7 +235,7 @@ impl Gatherer {
     // Not through `admit`: at shutdown requests are turned away, but what was gathered is stored.
     async fn attempt(&self, body: Bytes) -> Result<()> {
         let permit = self.ingester.room().take(body.len()).await?;
-        let (signal, format, encoding) = (Signal::Logs, Format::Syslog, Encoding::Identity);
+        let (signal, format, encoding) = (Signal::Logs, self.kind.format, Encoding::Identity);
         self.ingester.accept(Request { signal, format, encoding, body, permit }).await.map(|_| ())
     }
 }

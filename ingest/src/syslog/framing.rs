@@ -54,12 +54,20 @@ pub struct Framer {
     pub buffer: BytesMut,
     state: State,
     bytes_max: usize,
+    /// Whether a message ends with NUL alone, and none is counted.
+    is_of_nul: bool,
 }
 
 impl Framer {
     /// The beginning of a stream, of whose messages so many bytes are kept.
     pub fn new(bytes_max: usize) -> Framer {
-        Framer { buffer: BytesMut::new(), state: State::Start, bytes_max: bytes_max.max(1) }
+        let bytes_max = bytes_max.max(1);
+        Framer { buffer: BytesMut::new(), state: State::Start, bytes_max, is_of_nul: false }
+    }
+
+    /// The same of messages that end with NUL alone, as GELF's do.
+    pub fn of_nul(bytes_max: usize) -> Framer {
+        Framer { is_of_nul: true, ..Framer::new(bytes_max) }
     }
 
     /// The next message; `None` if more bytes are needed first.
@@ -127,7 +135,7 @@ impl Framer {
             .count();
         let first = *self.buffer.first()?;
         self.state = State::Line { searched: 0 };
-        if !(b'1'..=b'9').contains(&first) || digits > COUNT_DIGITS_MAX {
+        if self.is_of_nul || !(b'1'..=b'9').contains(&first) || digits > COUNT_DIGITS_MAX {
             return Some(());
         }
         match &self.buffer[digits..] {
@@ -148,7 +156,8 @@ impl Framer {
 
     /// A line: outer `None` if more bytes are needed, inner `None` if it is now known to be too long.
     fn line(&mut self, searched: usize) -> Option<Option<Frame>> {
-        let found = self.buffer[searched..].iter().position(ends_line);
+        let ends = self.ends();
+        let found = self.buffer[searched..].iter().position(ends);
         if let Some(end) = found {
             let line = self.buffer.split_to(searched + end + 1);
             let line = &line[..line.len() - 1];
@@ -166,8 +175,12 @@ impl Framer {
         Some(None)
     }
 
+    fn ends(&self) -> fn(&u8) -> bool {
+        if self.is_of_nul { |byte| *byte == 0 } else { ends_line }
+    }
+
     fn long_line(&mut self, mut frame: Frame) -> Option<Frame> {
-        match self.buffer.iter().position(ends_line) {
+        match self.buffer.iter().position(self.ends()) {
             Some(end) => {
                 self.buffer.advance(end + 1);
                 frame.whole_len += end;

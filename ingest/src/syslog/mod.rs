@@ -12,7 +12,7 @@ pub mod framing;
 pub mod tcp;
 pub mod udp;
 
-pub use decode::decode;
+pub use decode::{decode, each_frame};
 
 /// Bytes of a message that are kept; what goes beyond is cut, and an attribute says so.
 pub const MESSAGE_BYTES_MAX: usize = 64 << 10;

@@ -1,4 +1,4 @@
-//! Syslog over a stream: TCP, or TLS over it (RFC 6587, RFC 5425).
+//! Syslog over a stream: TCP, or TLS over it (RFC 6587, RFC 5425); and GELF, whose messages end with NUL.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -23,7 +23,11 @@ pub async fn serve(
     inlet: Inlet,
     stop: CancellationToken,
 ) {
-    let mut framer = Framer::new(inlet.message_bytes_max());
+    let bytes_max = inlet.message_bytes_max();
+    let mut framer = match inlet.ends_with_nul() {
+        true => Framer::of_nul(bytes_max),
+        false => Framer::new(bytes_max),
+    };
     loop {
         framer.buffer.reserve(READ_BYTES);
         let read = tokio::select! {

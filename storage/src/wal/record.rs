@@ -37,6 +37,10 @@ pub enum Format {
     SplunkEvents = 12,
     /// Splunk HEC's raw lines, below a line with the parameters of their request.
     SplunkRaw = 13,
+    /// Lines of JSON, below a line with what their request said.
+    JsonLines = 14,
+    /// A message of GELF.
+    Gelf = 15,
     /// Elasticsearch's `_bulk`: lines of actions and documents.
     ElasticsearchBulk = 20,
     /// The same after a line with the index that the path named.
@@ -45,11 +49,15 @@ pub enum Format {
     ElasticsearchDocument = 22,
     /// A batch of syslog messages, framed by the receiver.
     Syslog = 23,
+    /// A batch of GELF messages, framed like one of syslog's.
+    GelfBatch = 24,
+    /// A message of Fluent's forward protocol, in MessagePack.
+    FluentForward = 25,
 }
 
 impl Format {
     /// All formats, in the order of their numbers.
-    pub const ALL: [Format; 17] = [
+    pub const ALL: [Format; 21] = [
         Format::OtlpProtobuf,
         Format::OtlpJson,
         Format::ZipkinJson,
@@ -63,10 +71,14 @@ impl Format {
         Format::LokiJson,
         Format::SplunkEvents,
         Format::SplunkRaw,
+        Format::JsonLines,
+        Format::Gelf,
         Format::ElasticsearchBulk,
         Format::ElasticsearchBulkOf,
         Format::ElasticsearchDocument,
         Format::Syslog,
+        Format::GelfBatch,
+        Format::FluentForward,
     ];
 
     /// The format of a stored number, if it is one.

@@ -10,13 +10,12 @@
 
 mod actions;
 mod columns;
-mod document;
 
 use throughline_model::batch::Decoded;
 use throughline_model::{Error, Result};
 
+pub use crate::records::document::check;
 pub use actions::{Item, Verb, items};
-pub use document::check;
 
 use columns::Columns;
 

@@ -57,6 +57,12 @@ pub fn put_frame(
 /// Decodes a batch.
 pub fn decode(body: &[u8]) -> Result<Decoded> {
     let mut columns = Columns::new()?;
+    each_frame(body, |arrived| columns.message(arrived))?;
+    columns.finish()
+}
+
+/// Hands out the messages of a batch.
+pub fn each_frame(body: &[u8], mut take: impl FnMut(&Arrived<'_>) -> Result<()>) -> Result<()> {
     let (header, mut rest) = split_line(body)?;
     if !header.starts_with(HEADER) {
         return Err(Error::invalid("the batch of syslog messages has no header"));
@@ -68,9 +74,9 @@ pub fn decode(body: &[u8]) -> Result<Decoded> {
             Error::invalid(format!("'{line}' is no header of a syslog message"))
         })?;
         rest = &after[arrived.bytes.len()..];
-        columns.message(&arrived)?;
+        take(&arrived)?;
     }
-    columns.finish()
+    Ok(())
 }
 
 fn frame<'a>(line: &'a [u8], after: &'a [u8]) -> Option<Arrived<'a>> {

@@ -4,7 +4,8 @@
 //!
 //! ```text
 //! # what the case shows
-//! FORMAT                    bulk, bulk-of INDEX, document ACTION; syslog (a message a line, \xNN for bytes)
+//! FORMAT                    bulk, bulk-of INDEX, document ACTION; syslog, gelf (a message a line, \xNN for bytes);
+//!                           json-lines SAID; fluent (\xNN for bytes, line ends are none)
 //! body
 //! ----
 //! records
@@ -53,6 +54,9 @@ fn shown(format: &str, body: &str) -> String {
         "bulk-of" => (Format::ElasticsearchBulkOf, after_header()),
         "document" => (Format::ElasticsearchDocument, after_header()),
         "syslog" => (Format::Syslog, batch(body.lines().map(bytes))),
+        "json-lines" => (Format::JsonLines, after_header()),
+        "gelf" => (Format::GelfBatch, batch(body.lines().map(bytes))),
+        "fluent" => (Format::FluentForward, bytes(&body.replace('\n', ""))),
         other => panic!("format '{other}' is unknown"),
     };
     let decoded = match decode_inflated(Signal::Logs, format, &body, NOW_NS) {

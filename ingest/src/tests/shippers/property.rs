@@ -13,11 +13,15 @@ use crate::decode::decode_inflated;
 use crate::syslog::framing::{Frame, Framer};
 use crate::tests::fixture::NOW_NS;
 
-const FORMATS: [Format; 4] = [
+const FORMATS: [Format; 8] = [
     Format::ElasticsearchBulk,
     Format::ElasticsearchBulkOf,
     Format::ElasticsearchDocument,
     Format::Syslog,
+    Format::JsonLines,
+    Format::Gelf,
+    Format::GelfBatch,
+    Format::FluentForward,
 ];
 
 /// Pieces of which messages and documents are made, in any order.

@@ -8,7 +8,7 @@ use throughline_model::Signal;
 use tokio::io::AsyncWriteExt as _;
 use tokio_util::sync::CancellationToken;
 
-use crate::syslog::batch::{Gatherer, Inlet, SyslogStats, queue};
+use crate::syslog::batch::{Gatherer, Inlet, Kind, SyslogStats, queue};
 use crate::syslog::framing::Frame;
 use crate::syslog::tcp;
 use crate::tests::fixture::{Fixture, limits};
@@ -25,7 +25,8 @@ struct Path {
 async fn path(limits: IngestLimits) -> (Path, Inlet, Gatherer) {
     let fixture = Fixture::with(limits).await;
     let (stats, close) = (Arc::<SyslogStats>::default(), CancellationToken::new());
-    let (inlet, gatherer) = queue(fixture.ingester.clone(), stats.clone(), close.clone());
+    let (inlet, gatherer) =
+        queue(fixture.ingester.clone(), stats.clone(), close.clone(), Kind::SYSLOG);
     (Path { fixture, stats, close }, inlet, gatherer)
 }
 

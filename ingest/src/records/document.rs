@@ -27,12 +27,17 @@ pub fn read(text: &[u8]) -> Result<Vec<Entry>, String> {
         };
     }
     let object: Map<String, Json> = serde_json::from_slice(text).map_err(no_object)?;
+    Ok(flat(object, text.len()))
+}
+
+/// The entries of an object that came in so many bytes.
+pub fn flat(object: Map<String, Json>, bytes: usize) -> Vec<Entry> {
     let mut flat = Flat {
         entries: Vec::with_capacity(object.len()),
-        names_left: NAME_BYTES_MAX + NAMES_RATIO_MAX * text.len(),
+        names_left: NAME_BYTES_MAX + NAMES_RATIO_MAX * bytes,
     };
     flat.add("", object);
-    Ok(flat.entries)
+    flat.entries
 }
 
 /// The reason if a document cannot be read.
