@@ -7,7 +7,9 @@ use throughline_storage::{Format, WalRecord};
 
 use crate::admit::{REPLAY_LIMITS, inflate};
 use crate::thrift::Protocol;
-use crate::{elasticsearch, fluent, gelf, jaeger, json_lines, loki, otlp, splunk, syslog, zipkin};
+use crate::{
+    elasticsearch, fluent, gelf, jaeger, json_lines, loki, otlp, rules, splunk, syslog, zipkin,
+};
 
 /// Decodes a logged body, as it was decoded when it was acknowledged: the log's replay.
 pub fn decode(record: &WalRecord) -> Result<Decoded> {
@@ -68,5 +70,6 @@ pub fn decode_inflated(
         Format::Gelf => gelf::decode(body, received_at_ns),
         Format::GelfBatch => gelf::decode_batch(body),
         Format::FluentForward => fluent::decode(body, received_at_ns),
+        Format::LogColumns => rules::read_columns(body),
     }
 }

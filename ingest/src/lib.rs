@@ -10,6 +10,7 @@
 //!   [`thrift`] are what they share
 //! - [`loki`], [`splunk`], [`elasticsearch`], [`syslog`], [`json_lines`], [`gelf`], [`fluent`]: logs that older senders push and ship, likewise;
 //!   [`records`], [`json_parts`] and [`times`] are what they share
+//! - [`rules`]: what log records go through before anything of them is stored
 //! - `preface`: what a request says beside its body, put before it in the log
 //! - [`decode`]: which decoder a body is for
 
@@ -27,6 +28,7 @@ pub mod otlp;
 mod post;
 mod preface;
 pub mod records;
+pub mod rules;
 pub mod splunk;
 pub mod syslog;
 pub mod thrift;

@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn classes_say_what_and_how_long() {
         let text = r#"[{"name": "noise", "keep": "2d", "severity_max": "debug", "service": ["cart"]},
-            {"name": "audit", "keep": "forever", "filter": ["log.type=audit"]}]"#;
+            {"name": "audit", "keep": "forever", "filter": ["event.category=audit"]}]"#;
         let classes = Vec::<LogClass>::parse(text).expect("classes");
         assert_eq!(classes[0].keep, Some(Duration::from_secs(2 * 86_400)));
         assert_eq!((classes[1].keep, classes[1].of.filter.len()), (None, 1));

@@ -5,6 +5,7 @@
 #[cfg(test)]
 mod docs;
 mod log_class;
+mod log_rule;
 mod settings;
 pub mod units;
 pub mod value;
@@ -14,6 +15,7 @@ use std::path::Path;
 use anyhow::{Context as _, anyhow, bail};
 
 pub use log_class::LogClass;
+pub use log_rule::rules as log_rules;
 pub use settings::{SETTINGS, Settings};
 
 /// What starts the names of environment variables.

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::log_class::LogClass;
+use super::log_rule::LogRule;
 use super::units::ByteSize;
 use super::value::{LogFormat, SettingValue, Share};
 
@@ -130,6 +131,11 @@ settings! {
     "fluent.tcp_address" fluent_tcp_address: Option<SocketAddr> = "";
     /// The same over TLS with the certificate of `tls.certificate_file`.
     "fluent.tls_address" fluent_tls_address: Option<SocketAddr> = "";
+
+    /// Rules that log records go through before anything of them is stored, as `[[logs.rules]]`: `name`, conditions as
+    /// in `POST /api/v1/logs/delete`, and what it does: `parse`, `set`, `redact`, `sample`, `drop`
+    /// (docs/processing.md).
+    "logs.rules" logs_rules: Vec<LogRule> = "";
 
     /// Bytes a second, inflated, that a tenant may send over time; 0 for no limit. Beyond it 429,
     /// RESOURCE_EXHAUSTED, and when to come back. Repeated requests cost nothing.

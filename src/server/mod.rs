@@ -17,9 +17,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use throughline_api::{ApiCounters, ApiState, BuildInfo, Readiness};
 use throughline_ingest::Ingester;
+use throughline_ingest::rules::Rules;
 use throughline_model::time::{Clock, SystemClock};
 use throughline_query::Engine;
 use throughline_storage::{Progress, Store};
@@ -27,7 +28,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::Settings;
+use crate::config::{Settings, log_rules};
 use crate::tasks::Tasks;
 use auth::Tokens;
 use listener::{Front, FrontCounters, Port};
@@ -56,6 +57,8 @@ pub struct Addresses {
 /// A server whose ports are open.
 pub struct Server {
     settings: Settings,
+    /// Rules of log records, until they are handed over.
+    rules: Rules,
     addresses: Addresses,
     front: Front,
     tasks: Tasks,
@@ -98,6 +101,7 @@ impl Server {
         let stage = Stage::starting();
         let tasks = Tasks::default();
         let front = front(&settings, &tasks)?;
+        let rules = log_rules(&settings.logs_rules).map_err(|err| anyhow!("logs.rules: {err}"))?;
         let http = LateRoutes::new(Protocol::Api, stage.clone());
         let otlp_grpc = LateRoutes::new(Protocol::Grpc, stage.clone());
         let otlp_http = LateRoutes::new(Protocol::OtlpHttp, stage.clone());
@@ -117,6 +121,7 @@ impl Server {
         let receivers = Receivers::bind(&settings, &stage, &front, &tasks).await?;
         Ok(Server {
             settings,
+            rules,
             addresses,
             front,
             tasks,
@@ -178,7 +183,14 @@ impl Server {
     fn open_routes(&mut self, store: Store, clock: Arc<dyn Clock>) {
         let settings = &self.settings;
         let limits = options::ingest(settings);
-        let ingester = Ingester::new(store.clone(), limits, clock.clone(), self.background.clone());
+        let rules = std::mem::take(&mut self.rules);
+        let ingester = Ingester::with_rules(
+            store.clone(),
+            limits,
+            clock.clone(),
+            self.background.clone(),
+            rules,
+        );
         let engine = Engine::new(
             store.clone(),
             options::engine(settings),

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use throughline_api::{ApiCounters, RouteCount};
 use throughline_ingest::Ingester;
 use throughline_ingest::admit::{DURATION_BOUNDS_MS, SignalCounts};
+use throughline_ingest::rules::RuleCounts;
 use throughline_storage::{Store, StoreStatus};
 
 use super::listener::FrontCounters;
@@ -102,6 +103,22 @@ impl SelfMetrics {
         page.counter("throughline_api_seconds", "Time they took to answer.", seconds);
     }
 
+    fn rules(&self, page: &mut Page) {
+        let counts = self.ingester.rules().counts();
+        let labels: Vec<_> = counts.iter().map(|rule| [("rule", rule.name.as_str())]).collect();
+        type Get = fn(&RuleCounts) -> u64;
+        for (name, help, get) in [
+            ("matched", "Log records that a rule is for.", (|c| c.matched) as Get),
+            ("dropped", "Log records that a rule dropped or did not sample.", |c| c.dropped),
+            ("unparsed", "Log records whose text a rule could not parse.", |c| c.unparsed),
+            ("redacted", "Log records that a rule took something out of.", |c| c.redacted),
+        ] {
+            let values = labels.iter().zip(&counts);
+            let points = values.map(|(label, counts)| (&label[..], get(counts) as f64));
+            page.counter(&format!("throughline_rules_{name}"), help, points);
+        }
+    }
+
     fn ingest(&self, page: &mut Page) {
         let counts = self.ingester.stats().snapshot();
         let labels: Vec<_> = counts.iter().map(|count| [("signal", count.signal.name())]).collect();
@@ -125,6 +142,7 @@ impl SelfMetrics {
             .collect();
         let points = refused.iter().map(|(labels, number)| (&labels[..], *number as f64));
         page.counter("throughline_ingest_refused", "Requests refused, by kind.", points);
+        self.rules(page);
         let quota = self.ingester.quota();
         let refused = quota.refused_bytes() as f64;
         let help = "Inflated bytes refused since a tenant was over its limit.";

@@ -178,11 +178,9 @@ async fn a_tail_begins_with_the_past_and_goes_on() {
     let stream = TcpStream::connect(address).await.expect("connects");
     let (mut socket, _) = client_async(open, stream).await.expect("a WebSocket");
     let mut next = async || loop {
-        match socket.next().await.expect("a message").expect("reads") {
-            Message::Text(text) => {
-                break serde_json::from_str::<Json>(text.as_str()).expect("JSON");
-            }
-            _ => {}
+        let message = socket.next().await.expect("a message").expect("reads");
+        if let Message::Text(text) = message {
+            break serde_json::from_str::<Json>(text.as_str()).expect("JSON");
         }
     };
     let past = next().await;

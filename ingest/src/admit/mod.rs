@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use throughline_model::Signal;
+use throughline_model::batch::{Batch, Decoded};
 use throughline_model::time::Clock;
 use throughline_storage::{Claim, Encoding, Format, Reply, Store, WalRecord};
 use tokio_util::task::TaskTracker;
@@ -29,6 +30,7 @@ pub use stats::{Acknowledged, DURATION_BOUNDS_MS, IngestStats, SignalCounts};
 
 use crate::decode::{decode_inflated, is_telling};
 use crate::otlp;
+use crate::rules::{Rules, write_columns};
 use crate::{Error, ErrorKind, Result};
 
 /// The tenant of requests that name none.
@@ -90,6 +92,7 @@ struct Shared {
     tenant: Arc<str>,
     serving: AtomicBool,
     health: otlp::grpc::Health,
+    rules: Rules,
 }
 
 impl Ingester {
@@ -99,6 +102,17 @@ impl Ingester {
         limits: IngestLimits,
         clock: Arc<dyn Clock>,
         tracker: TaskTracker,
+    ) -> Self {
+        Self::with_rules(store, limits, clock, tracker, Rules::default())
+    }
+
+    /// The same whose log records go through rules.
+    pub fn with_rules(
+        store: Store,
+        limits: IngestLimits,
+        clock: Arc<dyn Clock>,
+        tracker: TaskTracker,
+        rules: Rules,
     ) -> Self {
         let waiting_max = Duration::from_millis(limits.waiting_ms_max);
         let room = Room::new(
@@ -118,6 +132,7 @@ impl Ingester {
             tenant: DEFAULT_TENANT.into(),
             serving: AtomicBool::new(true),
             health: otlp::grpc::Health::serving(),
+            rules,
         };
         Self { shared: Arc::new(shared) }
     }
@@ -135,6 +150,11 @@ impl Ingester {
     /// Room for bodies: what is taken, who waits.
     pub fn room(&self) -> &Room {
         &self.shared.room
+    }
+
+    /// The rules of log records.
+    pub fn rules(&self) -> &Rules {
+        &self.shared.rules
     }
 
     /// The tenants' shares.
@@ -266,6 +286,10 @@ impl Ingester {
             // Nothing to keep: the answer follows from the body alone, again and again.
             return Ok(Reply { rejected: decoded.rejected, message: decoded.message });
         }
+        let request = Logged { signal, format, encoding, body };
+        let (request, decoded) = self.through_rules(request, decoded).await?;
+        // If rules have dropped all of it, the store keeps it nowhere, not even in the log.
+        let Logged { signal, format, encoding, body } = request;
         let tenant = shared.tenant.clone();
         let record =
             WalRecord { signal, tenant, format, encoding, received_at_ns, body_hash, body };
@@ -277,6 +301,35 @@ impl Ingester {
                 Err(err.into())
             }
         }
+    }
+
+    // Log records as the rules leave them. What is logged then is what they are now, not what came.
+    async fn through_rules(&self, request: Logged, decoded: Decoded) -> Result<(Logged, Decoded)> {
+        if self.shared.rules.is_empty() || !matches!(decoded.batch, Batch::Logs(_)) {
+            return Ok((request, decoded));
+        }
+        let this = self.clone();
+        let run = move || {
+            let Batch::Logs(batch) = &decoded.batch else { return Ok((request, decoded)) };
+            let Some(changed) = this.shared.rules.apply(batch)? else {
+                return Ok((request, decoded));
+            };
+            let logged = match changed.num_rows() {
+                0 => Bytes::new(),
+                _ => write_columns(&changed)?.into(),
+            };
+            let request = Logged {
+                signal: request.signal,
+                format: Format::LogColumns,
+                encoding: Encoding::Zstd,
+                body: logged,
+            };
+            Ok((request, Decoded { batch: Batch::Logs(changed), ..decoded }))
+        };
+        let done = self.off_workers(BLOCKING_BYTES_MIN, run).await?;
+        done.map_err(|err: throughline_model::Error| {
+            Error::new(ErrorKind::Internal, format!("a rule failed: {err}"))
+        })
     }
 
     /// Inflates a body. The permit travels to where that happens, and back.

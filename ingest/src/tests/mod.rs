@@ -9,7 +9,7 @@ mod http;
 mod json;
 mod oracle;
 mod receivers;
-mod rows;
+pub mod rows;
 mod seeds;
 mod shippers;
 mod strategies;

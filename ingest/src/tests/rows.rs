@@ -8,7 +8,7 @@ use throughline_model::schema::col;
 use throughline_model::span::{dict_bytes, dict_str, map_entries};
 use throughline_model::{Value, attrs};
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 #[allow(dead_code)] // read through Debug
 pub struct LogRow {
     pub time_ns: i64,

@@ -1,13 +1,14 @@
 //! A scan's conditions asked of single batches, for whoever gets these by another way than a view.
 
 use arrow::array::RecordBatch;
+use arrow::buffer::BooleanBuffer;
 use throughline_model::Signal;
 
-use super::head::scan_batch;
+use super::head::{matching_rows, scan_batch};
 use super::plan::Plan;
 use super::templates::with_templates;
 use super::{ScanRequest, ScanStats};
-use crate::Result;
+use crate::{Error, Result};
 
 /// The conditions, range of time and columns of a request, compiled. A row is taken by the same rule
 /// as in a head; templates are mined from each batch alone.
@@ -27,6 +28,14 @@ impl BatchFilter {
     /// where a scan would be one: a column that the signal lacks, a pattern that does not compile.
     pub fn new(signal: Signal, request: ScanRequest) -> Result<Self> {
         Ok(Self { plan: Plan::new(signal, request)?, stats: ScanStats::default() })
+    }
+
+    /// Which rows of a batch in the item schema meet the conditions; templates are no conditions here.
+    pub fn rows(&self, batch: &RecordBatch) -> Result<BooleanBuffer> {
+        if self.plan.needs_templates() {
+            return Err(Error::invalid("templates are not known yet where a record comes in"));
+        }
+        matching_rows(&self.plan, batch)
     }
 
     /// The rows of a batch in the item schema that meet the conditions, in the columns asked for;

@@ -53,11 +53,13 @@ pub enum Format {
     GelfBatch = 24,
     /// A message of Fluent's forward protocol, in MessagePack.
     FluentForward = 25,
+    /// Log records in columns, which rules have changed: an Arrow IPC stream.
+    LogColumns = 26,
 }
 
 impl Format {
     /// All formats, in the order of their numbers.
-    pub const ALL: [Format; 21] = [
+    pub const ALL: [Format; 22] = [
         Format::OtlpProtobuf,
         Format::OtlpJson,
         Format::ZipkinJson,
@@ -79,6 +81,7 @@ impl Format {
         Format::Syslog,
         Format::GelfBatch,
         Format::FluentForward,
+        Format::LogColumns,
     ];
 
     /// The format of a stored number, if it is one.

@@ -411,10 +411,12 @@ async fn case(seed: u64) {
     questions.check(&format!("seed {seed}, rewritten and restarted"), &harness).await;
 }
 
+type Goes = Box<dyn Fn(&Record) -> bool>;
+
 // Deletes records, and takes them out of the list.
 async fn delete_some(rng: &mut StdRng, harness: &Harness, records: &mut Vec<Record>) -> u64 {
     let cut_ns = NOW_NS - rng.random_range(0..40) * 15 * SECOND_NS;
-    let (search, goes): (_, Box<dyn Fn(&Record) -> bool>) = match rng.random_range(0..3) {
+    let (search, goes): (_, Goes) = match rng.random_range(0..3) {
         0 => {
             let time = Some(TimeRange { start_ns: i64::MIN, end_ns: cut_ns });
             let search = LogSearch { severity_min: Some(17), time, ..LogSearch::default() };
