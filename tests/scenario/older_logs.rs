@@ -279,6 +279,6 @@ fn splunk_rows() -> Vec<Value> {
         plain("5 fifth", unknown, lines),
         plain("6 sixth", unknown, json!({ "com.splunk.source": "x" })),
         plain("7 seventh", unknown, json!({})),
-        json!(["{\"message\":\"1 first\",\"n\":3}", 17, "error", null, null, unknown, { "region": "eu" }, first]),
+        json!(["{\"message\":\"1 first\",\"n\":3}", 17, "error", null, null, unknown, { "level": "error", "region": "eu" }, first]),
     ]
 }

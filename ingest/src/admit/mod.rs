@@ -311,8 +311,10 @@ impl Ingester {
         let this = self.clone();
         let run = move || {
             let Batch::Logs(batch) = &decoded.batch else { return Ok((request, decoded)) };
-            let Some(changed) = this.shared.rules.apply(batch)? else {
-                return Ok((request, decoded));
+            let changed = match this.shared.rules.apply(batch)? {
+                Some(changed) => changed,
+                None if this.shared.rules.redacts() => batch.clone(),
+                None => return Ok((request, decoded)),
             };
             let logged = match changed.num_rows() {
                 0 => Bytes::new(),

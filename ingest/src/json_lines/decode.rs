@@ -18,7 +18,7 @@ use crate::times;
 pub const NAMES_MAX: usize = 64;
 
 const BODY: [&str; 4] = ["_msg", "message", "msg", "log"];
-const TIME: [&str; 4] = ["_time", "@timestamp", "timestamp", "time"];
+pub(super) const TIME: [&str; 4] = ["_time", "@timestamp", "timestamp", "time"];
 const SEVERITY: [&str; 4] = ["level", "severity", "log.level", "lvl"];
 
 /// What a request says of its lines.

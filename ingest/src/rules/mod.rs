@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! decoded columns → rule after rule: which rows meet its conditions → their rows anew → columns
-//!                 → changed? the log gets the columns as they are now (`columns`), not the body as it came
+//!                 → changed, or texts taken out of any? the log gets the columns as they are now (`columns`),
+//!                   not the body as it came
 //! ```
 //! So what a rule takes out of a record is nowhere on disk, and a change of the rules changes nothing of what the
 //! log replays.
 
+mod cards;
 mod columns;
 mod grok;
 mod parse;
@@ -119,6 +121,12 @@ impl Rules {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Whether any takes something out of texts: then nothing is logged as it came, since what came may hold
+    /// more than the records, such as those that were refused.
+    pub fn redacts(&self) -> bool {
+        self.0.iter().any(|rule| rule.redact.is_some())
     }
 
     /// What each rule did so far.

@@ -6,8 +6,8 @@ use regex::{Captures, Regex, RegexBuilder};
 use throughline_model::value::ValueRef;
 use throughline_model::{Result, Value};
 
-use super::RuleSpec;
 use super::rewrite::Edited;
+use super::{RuleSpec, cards};
 
 /// What stands where something was taken out.
 pub const REDACTED: &str = "[redacted]";
@@ -15,15 +15,14 @@ pub const REDACTED: &str = "[redacted]";
 const PATTERN_BYTES_MAX: usize = 4 << 20;
 /// The name that stands for the body in lists of fields.
 const BODY: &str = "body";
-/// Digits of a card's number.
-const CARD_DIGITS: std::ops::RangeInclusive<usize> = 13..=19;
 /// What a pattern may leave standing before what it takes out.
 const KEPT: &str = "kept";
 
-/// Built-in patterns by name.
+/// The built-in pattern that no regular expression tells.
+const CARD: &str = "card";
+/// The other built-in patterns by name.
 const BUILT_IN: &[(&str, &[&str])] = &[
     ("email", &[r"[\w.%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"]),
-    ("card", &[r"\b\d(?:[ -]?\d){12,18}\b"]),
     (
         "token",
         &[
@@ -42,9 +41,9 @@ pub struct Redactor {
     fields: Vec<String>,
 }
 
-struct Pattern {
-    regex: Regex,
-    is_card: bool,
+enum Pattern {
+    Card,
+    Regex(Regex),
 }
 
 impl Redactor {
@@ -52,17 +51,22 @@ impl Redactor {
     pub fn new(spec: &RuleSpec) -> std::result::Result<Self, String> {
         let mut patterns = Vec::new();
         for name in &spec.redact {
+            if name == CARD {
+                patterns.push(Pattern::Card);
+                continue;
+            }
             let Some((_, texts)) = BUILT_IN.iter().find(|(own, _)| own == name) else {
-                let known: Vec<_> = BUILT_IN.iter().map(|(name, _)| *name).collect();
-                return Err(format!("redact '{name}' is none of {}", known.join(", ")));
+                let known = BUILT_IN.iter().map(|(name, _)| *name).chain([CARD]);
+                let known = known.collect::<Vec<_>>().join(", ");
+                return Err(format!("redact '{name}' is none of {known}"));
             };
             for text in *texts {
-                patterns.push(Pattern { regex: compiled(text)?, is_card: name == "card" });
+                patterns.push(Pattern::Regex(compiled(text)?));
             }
         }
         for text in &spec.redact_patterns {
             let regex = compiled(text).map_err(|wrong| format!("redact_patterns: {wrong}"))?;
-            patterns.push(Pattern { regex, is_card: false });
+            patterns.push(Pattern::Regex(regex));
         }
         Ok(Self { patterns, fields: spec.redact_in.clone() })
     }
@@ -97,9 +101,16 @@ impl Redactor {
                 }
                 Ok(found)
             }
-            // A card's number may be a number.
+            // A card's number may be a number, and bytes may be a text.
             ValueRef::Int(number) => {
                 let Cow::Owned(text) = self.text(&number.to_string()) else { return Ok(false) };
+                *encoded = Value::String(text).to_bytes();
+                Ok(true)
+            }
+            ValueRef::Bytes(bytes) => {
+                let Cow::Owned(text) = self.text(&String::from_utf8_lossy(bytes)) else {
+                    return Ok(false);
+                };
                 *encoded = Value::String(text).to_bytes();
                 Ok(true)
             }
@@ -116,6 +127,14 @@ impl Redactor {
                 }
                 Cow::Borrowed(_) => false,
             },
+            Value::Int(number) => {
+                let text = number.to_string();
+                self.replace(value, &text)
+            }
+            Value::Bytes(bytes) => {
+                let text = String::from_utf8_lossy(bytes).into_owned();
+                self.replace(value, &text)
+            }
             Value::Array(items) => {
                 items.iter_mut().fold(false, |found, item| self.nested(item) | found)
             }
@@ -124,6 +143,13 @@ impl Redactor {
             }
             _ => false,
         }
+    }
+
+    // Puts the text that is left in the place of a value that says `text`, if anything is taken out of it.
+    fn replace(&self, value: &mut Value, text: &str) -> bool {
+        let Cow::Owned(new) = self.text(text) else { return false };
+        *value = Value::String(new);
+        true
     }
 
     fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
@@ -139,11 +165,15 @@ impl Redactor {
 impl Pattern {
     // The text without what is found in it; none if nothing is.
     fn replaced(&self, text: &str) -> Option<String> {
+        let regex = match self {
+            Self::Card => return cards::without(text, REDACTED),
+            Self::Regex(regex) => regex,
+        };
         let mut is_found = false;
-        let new = self.regex.replace_all(text, |found: &Captures<'_>| {
+        let new = regex.replace_all(text, |found: &Captures<'_>| {
             let whole = found.get(0).map_or("", |whole| whole.as_str());
-            if whole.is_empty() || (self.is_card && !is_card(whole)) {
-                return whole.to_owned();
+            if whole.is_empty() {
+                return String::new();
             }
             is_found = true;
             format!("{}{REDACTED}", found.name(KEPT).map_or("", |kept| kept.as_str()))
@@ -155,20 +185,4 @@ impl Pattern {
 fn compiled(text: &str) -> std::result::Result<Regex, String> {
     let regex = RegexBuilder::new(text).size_limit(PATTERN_BYTES_MAX).build();
     regex.map_err(|err| format!("'{text}' is no regular expression: {err}"))
-}
-
-// Luhn's check.
-fn is_card(text: &str) -> bool {
-    let digits: Vec<u32> = text.chars().filter_map(|c| c.to_digit(10)).collect();
-    let sum: u32 = digits
-        .iter()
-        .rev()
-        .enumerate()
-        .map(|(at, digit)| match (at % 2, digit * 2) {
-            (0, _) => *digit,
-            (_, double @ 0..=9) => double,
-            (_, double) => double - 9,
-        })
-        .sum();
-    CARD_DIGITS.contains(&digits.len()) && sum.is_multiple_of(10)
 }

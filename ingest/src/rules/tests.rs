@@ -95,7 +95,11 @@ fn secrets_are_taken_out() {
     let attributes = [
         ("user.email", text("a@b.de")),
         ("card", Value::Int(4_111_111_111_111_111)),
-        ("list", Value::Array(vec![text("c@d.de"), Value::Int(1)])),
+        (
+            "list",
+            Value::Array(vec![text("c@d.de"), Value::Int(1), Value::Int(4_111_111_111_111_111)]),
+        ),
+        ("bytes", Value::Bytes(b"to a@b.de".to_vec())),
     ];
     let records: Vec<(Value, &[(&str, Value)])> =
         lines.iter().map(|(line, _)| (text(line), &attributes[..])).collect();
@@ -107,8 +111,8 @@ fn secrets_are_taken_out() {
     let redacted = text("[redacted]");
     for row in &rows {
         let values: Vec<_> = row.attributes.iter().map(|(_, value)| value.clone()).collect();
-        let list = Value::Array(vec![redacted.clone(), Value::Int(1)]);
-        assert_eq!(values, [redacted.clone(), redacted.clone(), list]);
+        let list = Value::Array(vec![redacted.clone(), Value::Int(1), redacted.clone()]);
+        assert_eq!(values, [redacted.clone(), redacted.clone(), list, text("to [redacted]")]);
     }
     assert_eq!((counts.matched, counts.redacted), (10, 10));
 
@@ -226,7 +230,7 @@ fn what_is_wrong_with_a_rule_is_said() {
     for (spec, told) in [
         (spec(|_| {}), "rule 'r': it does nothing"),
         (spec(|s| s.sample = Some(1.5)), "sample 1.5"),
-        (spec(|s| s.redact = vec!["name".to_owned()]), "'name' is none of email, card, token"),
+        (spec(|s| s.redact = vec!["name".to_owned()]), "'name' is none of email, token, card"),
         (spec(|s| s.redact_patterns = vec!["[".to_owned()]), "redact_patterns: '['"),
         (spec(|s| s.redact_in = vec!["body".to_owned()]), "redact_in without"),
         (xml, "'xml' is none of"),

@@ -53,6 +53,34 @@ pub struct Distinct {
 /// Keys of attributes, and whether values of them are kvlists.
 pub type Keys = HashMap<String, bool>;
 
+/// The resources and scopes of a view, by segment and those of all heads: few parts have others than their
+/// neighbours, and putting all of them into one set would cost each question more than it reads.
+#[derive(Debug, Default)]
+pub struct Known {
+    parts: Vec<Arc<Distinct>>,
+    /// Keys of resources, and whether values of them are kvlists.
+    pub resource_keys: Keys,
+    /// The same of scopes.
+    pub scope_keys: Keys,
+}
+
+impl Known {
+    /// Encoded resources; some come more than once.
+    pub fn resources(&self) -> impl Iterator<Item = &Arc<[u8]>> {
+        self.parts.iter().flat_map(|part| &part.resources)
+    }
+
+    fn add(&mut self, part: Arc<Distinct>) {
+        for (all, more) in [
+            (&mut self.resource_keys, &part.resource_keys),
+            (&mut self.scope_keys, &part.scope_keys),
+        ] {
+            more.iter().for_each(|(key, is_nested)| add_key(all, key, *is_nested));
+        }
+        self.parts.push(part);
+    }
+}
+
 /// What is remembered of resources and scopes.
 #[derive(Debug, Default)]
 pub struct Origins {
@@ -60,6 +88,8 @@ pub struct Origins {
     scopes: Mutex<HashMap<Arc<[u8]>, Arc<Origin>>>,
     /// By segment and how many of its rows are deleted, which only grow.
     segments: Mutex<HashMap<(Ulid, u64), Arc<Distinct>>>,
+    /// What segments share is held once.
+    shared: Mutex<HashSet<Arc<[u8]>>>,
 }
 
 impl Origins {
@@ -80,22 +110,24 @@ impl Origins {
         view: &Arc<View>,
         time: TimeRange,
         context: &ScanContext,
-    ) -> Result<Distinct> {
-        let mut all = Distinct::default();
+    ) -> Result<Known> {
+        let mut known = Known::default();
         for segment in view.logs.segments.iter() {
             if time.overlaps(segment.meta.min_time_ns, segment.meta.max_time_ns) {
-                all.add_all(&*self.of_segment(segment, view, context).await?);
+                known.add(self.of_segment(segment, view, context).await?);
             }
         }
+        let mut heads = Distinct::default();
         for batch in view.logs.heads.iter() {
             let times = column(batch, col::TIME)?.as_primitive::<TimestampNanosecondType>();
             if let (Some(first_ns), Some(last_ns)) = (min(times), max(times))
                 && time.overlaps(first_ns, last_ns)
             {
-                all.add_batch(batch)?;
+                heads.add_batch(batch, self)?;
             }
         }
-        Ok(all)
+        known.add(Arc::new(heads));
+        Ok(known)
     }
 
     async fn of_segment(
@@ -123,7 +155,7 @@ impl Origins {
         let mut batches = scan_tier(Signal::Logs, &tier, request, context.clone());
         let mut found = Distinct::default();
         while let Some(batch) = batches.try_next().await? {
-            found.add_batch(&batch)?;
+            found.add_batch(&batch, self)?;
         }
         let found = Arc::new(found);
         // What could not be read may be there next time.
@@ -135,6 +167,21 @@ impl Origins {
             segments.insert(key, found.clone());
         }
         Ok(found)
+    }
+}
+
+impl Origins {
+    fn shared(&self, encoded: &[u8]) -> Arc<[u8]> {
+        let mut shared = self.shared.lock();
+        if let Some(known) = shared.get(encoded) {
+            return known.clone();
+        }
+        if shared.len() >= ORIGINS_MAX {
+            shared.clear();
+        }
+        let new: Arc<[u8]> = Arc::from(encoded);
+        shared.insert(new.clone());
+        new
     }
 }
 
@@ -199,21 +246,12 @@ fn each_once(pairs: Vec<(String, String)>) -> Vec<(Box<str>, Box<str>)> {
 }
 
 impl Distinct {
-    fn add_all(&mut self, more: &Self) {
-        self.resources.extend(more.resources.iter().cloned());
-        self.scopes.extend(more.scopes.iter().cloned());
-        for (all, more) in [
-            (&mut self.resource_keys, &more.resource_keys),
-            (&mut self.scope_keys, &more.scope_keys),
-        ] {
-            more.iter().for_each(|(key, is_nested)| add_key(all, key, *is_nested));
-        }
-    }
-
-    fn add_batch(&mut self, batch: &RecordBatch) -> Result<()> {
+    fn add_batch(&mut self, batch: &RecordBatch, origins: &Origins) -> Result<()> {
         let resources = column(batch, col::RESOURCE)?;
-        add(&mut self.resources, &mut self.resource_keys, resources, origin::resource_attrs)?;
-        add(&mut self.scopes, &mut self.scope_keys, column(batch, col::SCOPE)?, scope_attrs)
+        let set = origin::resource_attrs;
+        add(&mut self.resources, &mut self.resource_keys, resources, set, origins)?;
+        let scopes = column(batch, col::SCOPE)?;
+        add(&mut self.scopes, &mut self.scope_keys, scopes, scope_attrs, origins)
     }
 }
 
@@ -230,6 +268,7 @@ fn add(
     keys: &mut Keys,
     column: &ArrayRef,
     set: fn(&[u8]) -> throughline_model::Result<&[u8]>,
+    origins: &Origins,
 ) -> Result<()> {
     let dict = column.as_dictionary::<UInt32Type>();
     let values = dict.values().as_binary::<i32>();
@@ -243,7 +282,7 @@ fn add(
             let (key, value) = entry?;
             add_key(keys, key, value.first() == Some(&tag::KVLIST));
         }
-        all.insert(Arc::from(values.value(number)));
+        all.insert(origins.shared(values.value(number)));
     }
     Ok(())
 }

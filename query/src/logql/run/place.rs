@@ -10,7 +10,7 @@ use throughline_storage::View;
 use throughline_storage::scan::{KnownKeys, ScanContext, known_keys};
 
 use super::names::{self, is_of_stream, label_name};
-use super::origins::{Distinct, Keys, Origins};
+use super::origins::{Keys, Known, Origins};
 use crate::Result;
 
 /// Where a label comes from.
@@ -31,7 +31,7 @@ pub enum Place {
 /// The attributes that there are.
 pub struct Places {
     items: KnownKeys,
-    origins: Distinct,
+    origins: Known,
 }
 
 impl Places {
@@ -48,11 +48,11 @@ impl Places {
 
     /// Nothing is known: every label but those of columns is in any place.
     pub fn unknown() -> Self {
-        Self { items: KnownKeys::default(), origins: Distinct::default() }
+        Self { items: KnownKeys::default(), origins: Known::default() }
     }
 
     /// The resources and scopes.
-    pub fn origins(&self) -> &Distinct {
+    pub fn origins(&self) -> &Known {
         &self.origins
     }
 

@@ -5,14 +5,17 @@ use throughline_model::time::{SECOND_NS, TimeRange};
 
 use crate::logs::LogOrder;
 
-/// The first slice is the range by this.
+/// The first slice is the range by this, and so long at most: where much comes in, a few seconds hold more than
+/// anybody asks for.
 const PARTS: i64 = 512;
+const FIRST_NS_MAX: i64 = 2 * SECOND_NS;
 /// A slice is so many times as long as the one before.
 const GROWTH: i64 = 4;
 
 /// The slices of a range.
 pub struct Slices {
-    left: TimeRange,
+    // None when all were given: a range that ends with time itself is never empty.
+    left: Option<TimeRange>,
     order: LogOrder,
     length_ns: i64,
 }
@@ -21,7 +24,11 @@ impl Slices {
     /// Those of a range.
     pub fn new(range: TimeRange, order: LogOrder) -> Self {
         let span = range.end_ns.saturating_sub(range.start_ns);
-        Self { left: range, order, length_ns: (span / PARTS).max(SECOND_NS) }
+        Self {
+            left: Some(range).filter(|range| !range.is_empty()),
+            order,
+            length_ns: (span / PARTS).clamp(1, FIRST_NS_MAX),
+        }
     }
 }
 
@@ -29,10 +36,7 @@ impl Iterator for Slices {
     type Item = TimeRange;
 
     fn next(&mut self) -> Option<TimeRange> {
-        let left = self.left;
-        if left.is_empty() {
-            return None;
-        }
+        let left = self.left?;
         let (slice, rest) = match self.order {
             LogOrder::NewestFirst => {
                 let cut = left.end_ns.saturating_sub(self.length_ns).max(left.start_ns);
@@ -43,7 +47,7 @@ impl Iterator for Slices {
                 (TimeRange { end_ns: cut, ..left }, TimeRange { start_ns: cut, ..left })
             }
         };
-        self.left = rest;
+        self.left = Some(rest).filter(|rest| rest.start_ns < rest.end_ns);
         self.length_ns = self.length_ns.saturating_mul(GROWTH);
         Some(slice)
     }

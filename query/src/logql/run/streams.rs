@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use hashbrown::HashSet;
+use hashbrown::hash_map::Entry as Slot;
+use hashbrown::{HashMap, HashSet};
 use throughline_model::time::TimeRange;
 use throughline_storage::scan::{ScanOrder, ScanRequest, scan_logs};
 
@@ -139,11 +140,13 @@ impl Engine {
     ) -> Result<BTreeSet<Labels>> {
         let scan = &admitted.budget.scan;
         let places = Places::of_view(&admitted.view, request.time, self.origins(), scan).await?;
-        let mut all = Vec::with_capacity(places.origins().resources.len());
-        for resource in &places.origins().resources {
-            all.push(self.origins().resource(resource)?);
+        let mut all = HashMap::new();
+        for resource in places.origins().resources() {
+            if let Slot::Vacant(slot) = all.entry(Arc::as_ptr(resource).addr()) {
+                slot.insert(self.origins().resource(resource)?);
+            }
         }
-        let streams = || all.iter().map(|origin| &origin.stream);
+        let streams = || all.values().map(|origin| &origin.stream);
         let mut found = BTreeSet::new();
         if request.selectors.is_empty() {
             found.extend(streams().cloned());
