@@ -17,19 +17,28 @@ use crate::state::ApiState;
 
 /// Counts the request and catches its panic.
 pub async fn surround(State(state): State<ApiState>, request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let _in_flight = state.counters.enter();
     let route = request
         .extensions()
         .get::<MatchedPath>()
         .map_or_else(|| "other".to_owned(), |path| path.as_str().to_owned());
-    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    guarded(&state, &route, next.run(request)).await
+}
+
+/// Counts an answer under the name of its route; a panic is an answer, too.
+pub async fn guarded(
+    state: &ApiState,
+    route: &str,
+    answer: impl Future<Output = Response>,
+) -> Response {
+    let started = Instant::now();
+    let _in_flight = state.counters.enter();
+    let answered = AssertUnwindSafe(answer).catch_unwind().await;
     let response = answered.unwrap_or_else(|panic| {
         state.counters.add_panic();
         ApiError::internal(format!("a handler of {route} panicked: {}", panic_text(&*panic)))
             .into_response()
     });
-    state.counters.add(&route, response.status(), started.elapsed());
+    state.counters.add(route, response.status(), started.elapsed());
     response
 }
 

@@ -7,6 +7,7 @@
 //! - [`jaeger`]: what Jaeger's clients ask
 //! - [`zipkin`]: what Zipkin's ask
 //! - [`loki`]: what Loki's ask, Grafana among them
+//! - [`elastic`]: what Elasticsearch's ask of logs, likewise
 //! - [`error`]: the one place that says how an error becomes HTTP
 //! - [`edge`]: panics, counts, unknown paths and methods
 //! - [`otlp`], [`render`]: spans as OTLP, values and Arrow columns as JSON and IPC
@@ -15,6 +16,7 @@
 
 mod counters;
 pub mod edge;
+pub mod elastic;
 pub mod error;
 pub mod jaeger;
 pub mod loki;

@@ -220,13 +220,13 @@ impl Server {
             metrics_page: Arc::new(move || own.render()),
         };
         let receivers = throughline_ingest::http_routes(ingester.clone());
-        let api = throughline_api::routes(state)
+        let api = throughline_api::routes(state.clone())
             .nest("/otlp", receivers.clone())
-            .merge(self.receivers.beside_the_api(&ingester))
+            .merge(self.receivers.beside_the_api(&ingester, &state))
             .merge(throughline_ui::routes());
         self.otlp_http.set(receivers);
         self.otlp_grpc.set(self.receivers.grpc(&ingester));
-        self.receivers.open(&ingester);
+        self.receivers.open(&ingester, &state);
         // Last, because it says that the server is ready.
         self.http.set(api);
         self.open = Some(Open { store, ingester });

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::Router;
+use throughline_api::ApiState;
 use throughline_ingest::{self as ingest, Ingester, Strategies};
 
 use super::listener::{Front, Port};
@@ -77,7 +78,7 @@ impl Receivers {
     }
 
     /// Opens the added ports.
-    pub fn open(&mut self, ingester: &Ingester) {
+    pub fn open(&mut self, ingester: &Ingester, api: &ApiState) {
         self.sockets.open(ingester);
         for (_, kind, _, routes) in &self.ports {
             routes.set(match kind {
@@ -92,20 +93,20 @@ impl Receivers {
                 }
                 Kind::Loki => ingest::own_port(ingest::loki_routes(ingester.clone())),
                 Kind::Splunk => ingest::own_port(ingest::splunk_routes(ingester.clone())),
-                Kind::Elasticsearch => ingest::elasticsearch_routes(ingester.clone(), &[""]),
+                Kind::Elasticsearch => elasticsearch(ingester, api, ""),
             });
         }
     }
 
     /// What the port of the UI takes beside the API.
-    pub fn beside_the_api(&self, ingester: &Ingester) -> Router {
+    pub fn beside_the_api(&self, ingester: &Ingester, api: &ApiState) -> Router {
         ingest::zipkin_routes(ingester.clone(), &["", "/zipkin"])
             .merge(ingest::jaeger_routes(ingester.clone(), &["/jaeger"]))
             .merge(ingest::loki_routes(ingester.clone()))
             .merge(ingest::splunk_routes(ingester.clone()))
             .merge(ingest::json_lines_routes(ingester.clone()))
             .merge(ingest::gelf_routes(ingester.clone()))
-            .merge(ingest::elasticsearch_routes(ingester.clone(), &["/elasticsearch"]))
+            .merge(elasticsearch(ingester, api, "/elasticsearch"))
             .merge(self.sampling(&["/api/sampling", "/jaeger/sampling", "/jaeger/api/sampling"]))
     }
 
@@ -119,6 +120,12 @@ impl Receivers {
     fn sampling(&self, paths: &[&str]) -> Router {
         ingest::jaeger_sampling_routes(self.strategies.clone(), paths)
     }
+}
+
+// Shippers and searches stand on the same paths.
+fn elasticsearch(ingester: &Ingester, api: &ApiState, prefix: &'static str) -> Router {
+    let receiver = ingest::elasticsearch_routes(ingester.clone(), &[prefix]);
+    throughline_api::elastic::before(receiver, api.clone(), prefix)
 }
 
 fn strategies(settings: &Settings) -> anyhow::Result<Strategies> {

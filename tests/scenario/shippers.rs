@@ -123,9 +123,22 @@ async fn a_bulk_with_good_and_bad_items_comes_back() {
     let expected = bulk_rows();
     let before = rows(&server, 3, query).await;
     assert_eq!(json!(before), expected);
+    searches_find_them(&http, &[&own, &beside]).await;
     server.kill().await;
     let server = Server::start_with(folder.path(), &settings).await;
     assert_eq!(json!(rows(&server, 3, query).await), expected, "out of the log");
+}
+
+async fn searches_find_them(http: &reqwest::Client, bases: &[&str]) {
+    for base in bases {
+        for (index, count) in [("logs-a*", 2), ("of-path", 1), ("logs", 3), ("other", 0)] {
+            let search = http.get(format!("{base}/{index}/_search?q=good+OR+packed"));
+            let (status, found) = ask(search).await;
+            assert_eq!((status, &found["hits"]["total"]["value"]), (200, &json!(count)), "{index}");
+        }
+        let (_, found) = ask(http.get(format!("{base}/_search?q=_id:2"))).await;
+        assert_eq!(found["hits"]["hits"][0]["_id"], "2", "{found}");
+    }
 }
 
 const SYSLOG_QUERY: &str = "SELECT body, severity_number, severity_text, service_name, attributes, \

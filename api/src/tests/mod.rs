@@ -1,5 +1,6 @@
 //! Requests through the router, over a real store and engine in a temporary folder.
 
+mod elasticsearch;
 mod exceptions;
 mod jaeger;
 mod log_counts;
@@ -12,6 +13,7 @@ mod loki;
 mod metrics;
 mod names;
 mod openapi;
+mod recorded;
 mod server;
 mod services;
 mod shared;
@@ -29,6 +31,7 @@ use arrow::array::RecordBatch;
 use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
+use axum::routing::any;
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
@@ -46,7 +49,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-use crate::{ApiLimits, ApiState, BuildInfo, Readiness, routes};
+use crate::{ApiLimits, ApiState, BuildInfo, Readiness, elastic, routes};
 
 /// 2026-11-20T12:00:00Z.
 const NOW_NS: i64 = 1_795_176_000_000_000_000;
@@ -105,7 +108,11 @@ impl Server {
             counters: Arc::default(),
             metrics_page: Arc::new(|| "# TYPE x gauge\nx 1\n# EOF\n".to_owned()),
         };
-        Self { store, routes: routes(state), ready, tracker, stop, _folder: folder }
+        // As the root does, but for the shippers' receiver.
+        let receiver = Router::new().route("/elasticsearch/{*path}", any(StatusCode::IM_A_TEAPOT));
+        let searches = elastic::before(receiver, state.clone(), "/elasticsearch");
+        let routes = routes(state).merge(searches);
+        Self { store, routes, ready, tracker, stop, _folder: folder }
     }
 
     async fn append(&self, signal: Signal, batch: Batch) {
