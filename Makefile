@@ -32,6 +32,7 @@ bench: ## The load of ../shared/load on the release binary beside DuckDB, and th
 	cargo bench -p throughline --bench segments
 	cargo bench -p throughline -p throughline-storage --bench metrics
 	cargo bench -p throughline -p throughline-ingest --bench decode
+	cargo bench -p throughline -p throughline-model --bench templates
 
 crash: ## 1 000 cycles of kill -9 under load (set CRASH_CYCLES for another number)
 	CRASH_CYCLES=$${CRASH_CYCLES:-1000} cargo test --test it -- crash --nocapture

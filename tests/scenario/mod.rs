@@ -13,4 +13,5 @@ mod shippers;
 mod survives;
 mod tracing_clients;
 mod trainticket;
+mod trainticket_logs;
 mod zipkin;

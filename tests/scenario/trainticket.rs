@@ -7,7 +7,7 @@ use crate::harness::client::Client;
 use crate::harness::shared::{gz_lines, shared};
 use crate::harness::{Server, client};
 
-async fn send(client: &Client, path: &str, file: &str) -> bool {
+pub async fn send(client: &Client, path: &str, file: &str) -> bool {
     let Some(file) = shared(file) else { return false };
     for line in gz_lines(&file) {
         client.accept(path, "application/json", line.into_bytes()).await;
