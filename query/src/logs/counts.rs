@@ -90,6 +90,7 @@ impl Engine {
                 severity: request.by_severity,
                 template: request.by_template,
             },
+            sums_bytes: false,
         };
         let admitted = self.admit(ctx).await?;
         let budget = &admitted.budget;

@@ -37,6 +37,7 @@ impl Engine {
             time,
             intervals: Intervals::Steps { origin_ns: time.start_ns, step_ns },
             by: TallyBy { severity: true, ..TallyBy::default() },
+            sums_bytes: false,
         };
         let admitted = self.admit(ctx).await?;
         let budget = &admitted.budget;

@@ -1,13 +1,14 @@
 //! What the rows of a row group of log records have in common with their neighbours: minute, service,
 //! template and severity. Rows are sorted by (bucket, service, template, time), so a few thousand runs
-//! say it of all of them; counts and histograms are sums over runs, and conditions on these columns are
-//! decided without reading any.
+//! say it of all of them; counts, bytes and histograms are sums over runs, and conditions on these columns
+//! are decided without reading any.
 //!
 //! ```text
 //! section := (crc32c u32 LE | zstd of runs)*        one a row group
 //! runs    := varint n | n × varint rows | n × zigzag varint difference of minutes
 //!            | n × varint service | n × varint template | n × zigzag varint severity
 //!            | n × varint rows on the minute
+//!            | n × varint bytes of their bodies | n × varint bytes of the bodies of all rows
 //! ```
 //! Services and templates are numbers of the segment's lists. Rows on the minute, those whose time is
 //! the first nanosecond of it, come first in their run: intervals that are closed at their end count
@@ -53,22 +54,53 @@ pub(crate) struct LogRuns {
 struct Run {
     key: LogKey,
     end: u32,
-    on_minute: u32,
+    on_minute: Amount,
+    all: Amount,
+}
+
+/// How many rows, and how many bytes their bodies have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Amount {
+    rows: u32,
+    bytes: u64,
+}
+
+impl Amount {
+    fn add(&mut self, bytes: u32) {
+        self.rows += 1;
+        self.bytes += u64::from(bytes);
+    }
+}
+
+/// A stretch of rows that share a key and are on the minute, or that share it and are not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stretch {
+    pub key: LogKey,
+    pub rows: Range<usize>,
+    pub is_on_minute: bool,
+    /// What their bodies have.
+    pub bytes: u64,
+}
+
+impl Run {
+    fn rows(&self) -> Range<usize> {
+        (self.end - self.all.rows) as usize..self.end as usize
+    }
 }
 
 impl LogRuns {
-    /// Adds a row, which is on the minute or not.
-    pub(crate) fn push(&mut self, key: LogKey, is_on_minute: bool) {
-        let on_minute = u32::from(is_on_minute);
-        match self.runs.last_mut() {
-            Some(last) if last.key == key => {
-                last.end += 1;
-                last.on_minute += on_minute;
-            }
-            last => {
-                let end = last.map_or(0, |run| run.end) + 1;
-                self.runs.push(Run { key, end, on_minute });
-            }
+    /// Adds a row with a body of so many bytes, which is on the minute or not.
+    pub(crate) fn push(&mut self, key: LogKey, is_on_minute: bool, bytes: u32) {
+        let end = self.runs.last().map_or(0, |run| run.end);
+        if self.runs.last().is_none_or(|last| last.key != key) {
+            let (on_minute, all) = (Amount::default(), Amount::default());
+            self.runs.push(Run { key, end, on_minute, all });
+        }
+        let Some(last) = self.runs.last_mut() else { return };
+        last.end += 1;
+        last.all.add(bytes);
+        if is_on_minute {
+            last.on_minute.add(bytes);
         }
     }
 
@@ -79,14 +111,25 @@ impl LogRuns {
 
     /// The runs: what rows have, and which rows.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (LogKey, Range<usize>)> {
-        self.iter_with_minute().map(|(key, rows, _)| (key, rows))
+        self.runs.iter().map(|run| (run.key, run.rows()))
     }
 
-    /// The same, and how many of the rows, the first ones, are on the minute.
-    pub(crate) fn iter_with_minute(&self) -> impl Iterator<Item = (LogKey, Range<usize>, usize)> {
-        let starts = std::iter::once(0).chain(self.runs.iter().map(|run| run.end as usize));
-        let runs = self.runs.iter().zip(starts);
-        runs.map(|(run, start)| (run.key, start..run.end as usize, run.on_minute as usize))
+    /// The same in two: the rows on the minute come first in their run.
+    pub(crate) fn stretches(&self) -> impl Iterator<Item = Stretch> {
+        self.runs.iter().flat_map(|run| {
+            let Run { key, on_minute, all, .. } = *run;
+            let rows = run.rows();
+            let middle = rows.start + on_minute.rows as usize;
+            let first = Stretch {
+                key,
+                rows: rows.start..middle,
+                is_on_minute: true,
+                bytes: on_minute.bytes,
+            };
+            let bytes = all.bytes - on_minute.bytes;
+            let rest = Stretch { key, rows: middle..rows.end, is_on_minute: false, bytes };
+            [first, rest].into_iter().filter(|stretch| !stretch.rows.is_empty())
+        })
     }
 
     /// The rows of the runs that are wanted.
@@ -116,7 +159,11 @@ impl LogRuns {
         for run in &self.runs {
             put_varint(&mut plain, zigzag(i64::from(run.key.severity)));
         }
-        self.runs.iter().for_each(|run| put_varint(&mut plain, u64::from(run.on_minute)));
+        let amounts: [fn(&Run) -> u64; 3] =
+            [|run| u64::from(run.on_minute.rows), |run| run.on_minute.bytes, |run| run.all.bytes];
+        for amount in amounts {
+            self.runs.iter().for_each(|run| put_varint(&mut plain, amount(run)));
+        }
         let packed = zstd::bulk::compress(&plain, 1)
             .map_err(|err| Error::invalid(format!("could not compress runs: {err}")))?;
         let mut piece = Vec::with_capacity(packed.len() + 5);
@@ -142,10 +189,14 @@ impl LogRuns {
             return Err(Error::corrupt(format!("{count} runs in {} bytes", plain.len())));
         }
         let key = LogKey { minute: 0, service: 0, template: 0, severity: 0 };
-        let mut runs = vec![Run { key, end: 0, on_minute: 0 }; count];
+        let none = Amount::default();
+        let mut runs = vec![Run { key, end: 0, on_minute: none, all: none }; count];
         let mut end = 0u32;
         for run in &mut runs {
-            end = end.saturating_add(reader.varint()? as u32);
+            run.all.rows = reader.varint()? as u32;
+            end = end
+                .checked_add(run.all.rows)
+                .ok_or_else(|| Error::corrupt("runs have too many rows"))?;
             run.end = end;
         }
         let mut minute = 0i64;
@@ -162,17 +213,22 @@ impl LogRuns {
         for run in &mut runs {
             run.key.severity = unzigzag(reader.varint()?) as i32;
         }
-        let mut start = 0u32;
         for run in &mut runs {
-            run.on_minute = reader.varint()? as u32;
-            if run.on_minute > run.end - start {
+            run.on_minute.rows = reader.varint()? as u32;
+        }
+        for run in &mut runs {
+            run.on_minute.bytes = reader.varint()?;
+        }
+        for run in &mut runs {
+            run.all.bytes = reader.varint()?;
+            let (part, all) = (run.on_minute, run.all);
+            if part.rows > all.rows || part.bytes > all.bytes {
+                let Amount { rows, bytes } = part;
                 return Err(Error::corrupt(format!(
-                    "{} rows on the minute in a run of {}",
-                    run.on_minute,
-                    run.end - start
+                    "{rows} rows with {bytes} bytes on the minute in a run of {} with {}",
+                    all.rows, all.bytes
                 )));
             }
-            start = run.end;
         }
         Ok(Self { runs })
     }
@@ -199,15 +255,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn runs_read_back(rows in proptest::collection::vec((any::<i64>(), 0u32..4, 0u32..4, any::<i32>(), 1usize..4, 0usize..3), 0..60)) {
+        fn runs_read_back(rows in proptest::collection::vec((any::<i64>(), 0u32..4, 0u32..4, any::<i32>(), 1usize..4, 0usize..3, any::<u32>()), 0..60)) {
             let mut runs = LogRuns::default();
             let mut keys = Vec::new();
-            let mut on_minute = 0;
-            for (minute, service, template, severity, times, firsts) in rows {
+            let (mut on_minute, mut bytes_on_minute, mut all_bytes) = (0, 0, 0);
+            for (minute, service, template, severity, times, firsts, bytes) in rows {
                 for nth in 0..times {
-                    keys.push(LogKey { minute, service, template, severity });
-                    on_minute += usize::from(nth < firsts);
-                    runs.push(LogKey { minute, service, template, severity }, nth < firsts);
+                    let key = LogKey { minute, service, template, severity };
+                    keys.push(key);
+                    all_bytes += u64::from(bytes);
+                    if nth < firsts {
+                        on_minute += 1;
+                        bytes_on_minute += u64::from(bytes);
+                    }
+                    runs.push(key, nth < firsts, bytes);
                 }
             }
             let mut piece = Vec::new();
@@ -215,8 +276,13 @@ mod tests {
             let read = LogRuns::read(&Bytes::from(piece)).expect("reads back");
             prop_assert_eq!(&read, &runs);
             let listed = read.iter().flat_map(|(key, rows)| rows.map(move |_| key)).collect::<Vec<_>>();
-            prop_assert_eq!(listed, keys);
-            prop_assert_eq!(read.iter_with_minute().map(|(_, _, on)| on).sum::<usize>(), on_minute);
+            prop_assert_eq!(&listed, &keys);
+            let stretched = read.stretches().flat_map(|s| s.rows.map(move |_| s.key)).collect::<Vec<_>>();
+            prop_assert_eq!(stretched, keys);
+            let firsts = || read.stretches().filter(|stretch| stretch.is_on_minute);
+            prop_assert_eq!(firsts().map(|stretch| stretch.rows.len()).sum::<usize>(), on_minute);
+            prop_assert_eq!(firsts().map(|stretch| stretch.bytes).sum::<u64>(), bytes_on_minute);
+            prop_assert_eq!(read.stretches().map(|stretch| stretch.bytes).sum::<u64>(), all_bytes);
         }
     }
 }

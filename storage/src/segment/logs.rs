@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, UInt32Array};
 use arrow::datatypes::{Int32Type, TimestampNanosecondType, UInt32Type};
 use hashbrown::HashMap;
 use throughline_model::schema::col;
@@ -177,9 +177,9 @@ pub(super) fn write_rows(
         traces: 0,
         twins: false,
     };
-    add_runs(writer, gather, &times, parts)?;
     let bodies = gather.index(col::BODY)?;
     let bodies = gather.column(gather.batches[0].schema().field(bodies))?;
+    add_runs(writer, gather, &times, bodies.as_string(), parts)?;
     let is_indexed = writer.level() >= WORDS_LEVEL_MIN;
     let words = is_indexed.then(|| words::build(bodies.as_string())).transpose()?.flatten();
     writer.index.logs.words.push(words);
@@ -208,6 +208,7 @@ fn add_runs(
     writer: &mut SegmentWriter<'_>,
     gather: &Gather<'_>,
     times: &[i64],
+    bodies: &StringArray,
     parts: &mut LogParts,
 ) -> Result<()> {
     let severities = gather.values::<Int32Type>(gather.index(col::SEVERITY_NUMBER)?);
@@ -216,7 +217,8 @@ fn add_runs(
     let mut numbers: Vec<Option<u32>> = vec![None; unified.values.len()];
     let names = &mut writer.index.logs.services;
     let mut runs = LogRuns::default();
-    for ((at, time), severity) in gather.order.iter().zip(times).zip(severities) {
+    let rows = gather.order.iter().zip(times).zip(severities).zip(bodies.iter());
+    for (((at, time), severity), body) in rows {
         let (batch, row) = (at.batch as usize, at.row as usize);
         let key = dictionary_keys(&gather.batches[batch], index)[row];
         let unique = unified.maps[batch][key as usize];
@@ -226,7 +228,8 @@ fn add_runs(
         });
         let template = parts.templates[batch][row];
         let key = LogKey { minute: minute_of(*time), service, template, severity };
-        runs.push(key, time.rem_euclid(MINUTE_NS) == 0);
+        let bytes = body.map_or(0, str::len) as u32;
+        runs.push(key, time.rem_euclid(MINUTE_NS) == 0, bytes);
     }
     writer.index.logs.runs.push(runs);
     Ok(())

@@ -68,6 +68,7 @@ async fn read(open: &Open) -> Vec<u64> {
         time: TimeRange::ALL,
         intervals: Intervals::Steps { origin_ns: NOW_NS, step_ns: 7 * SECOND_NS },
         by: TallyBy { service: true, ..TallyBy::default() },
+        sums_bytes: true,
     };
     let tally = tally_logs(&view, tally, &context(&open.tracker)).await.expect("counts");
     let count: u64 = tally.rows.iter().map(|row| row.count).sum();

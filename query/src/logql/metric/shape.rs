@@ -4,8 +4,8 @@ use super::super::ast::{Grouping, LabelPick, LineFilter, LogExpr, Matcher, Stage
 use super::super::grammar::{ERROR, ERROR_DETAILS, RangeOp};
 use super::Leaf;
 
-/// A leaf that counts entries of streams by labels of the stream, and looks at no line but for line
-/// filters: the caller may feed [`super::LeafWorker::add_count`] instead of entries.
+/// A leaf that counts entries of streams, or the bytes of their lines, by labels of the stream, and looks at
+/// no line but for line filters: the caller may feed [`super::LeafWorker::add_count`] instead of entries.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CountShape {
     /// On labels of the stream.
@@ -14,8 +14,8 @@ pub struct CountShape {
     pub line_filters: Vec<LineFilter>,
     /// The labels that tell the series apart.
     pub by: Vec<String>,
-    /// Whether the function is `rate`, not `count_over_time`.
-    pub is_rate: bool,
+    /// Whether bytes are counted, not entries.
+    pub of_bytes: bool,
 }
 
 fn is_error(pick: &LabelPick) -> bool {
@@ -27,7 +27,9 @@ impl Leaf {
     /// How an index could answer this leaf; none if it cannot.
     pub fn count_shape(&self, is_stream_label: impl Fn(&str) -> bool) -> Option<CountShape> {
         let Grouping { without: false, labels } = &self.grouping else { return None };
-        let counts = matches!(self.function.op, RangeOp::Rate | RangeOp::Count | RangeOp::Absent);
+        let of_bytes = self.function.counts_bytes();
+        let counts = of_bytes
+            || matches!(self.function.op, RangeOp::Rate | RangeOp::Count | RangeOp::Absent);
         if !counts || self.unwrap.is_some() || !labels.iter().all(|label| is_stream_label(label)) {
             return None;
         }
@@ -41,11 +43,6 @@ impl Leaf {
                 _ => return None,
             }
         }
-        Some(CountShape {
-            matchers: matchers.clone(),
-            line_filters,
-            by: labels.clone(),
-            is_rate: self.function.op == RangeOp::Rate,
-        })
+        Some(CountShape { matchers: matchers.clone(), line_filters, by: labels.clone(), of_bytes })
     }
 }

@@ -70,15 +70,22 @@ impl LeafWorker {
         found.store.add((series, cell), sample, &leaf.cuts, &mut found.used, &found.limits)
     }
 
-    /// Takes entries into account that are only known by their number: for a leaf whose
-    /// [`Leaf::count_shape`] says that their stream and time are enough. All of them must lie between
-    /// two cuts ([`Leaf::cuts`]).
-    pub fn add_count(&mut self, stream: &Labels, time_ns: i64, entries: u64) -> Result<()> {
+    /// Takes entries into account that are only known by their number, and the bytes of their lines where
+    /// [`super::CountShape::of_bytes`] says so: for a leaf whose [`Leaf::count_shape`] says that their stream
+    /// and time are enough. All of them must lie between two cuts ([`Leaf::cuts`]).
+    pub fn add_count(
+        &mut self,
+        stream: &Labels,
+        time_ns: i64,
+        entries: u64,
+        bytes: u64,
+    ) -> Result<()> {
         let Self { leaf, row, found } = self;
         let Some(cell) = leaf.cuts.cell(time_ns) else { return Ok(()) };
         row.reset(stream);
         let series = found.series_of(&leaf.grouping, stream, row)?;
-        let count = Count { entries, total: entries };
+        let total = if leaf.function.counts_bytes() { bytes } else { entries };
+        let count = Count { entries, total };
         if !found.store.add_count((series, cell), count, &leaf.cuts, &mut found.used) {
             return Err(Error::new(ErrorKind::Meaning, "the function needs the lines"));
         }

@@ -126,6 +126,7 @@ fn tally_request(
         time,
         intervals: Intervals::Until(cuts.into()),
         by: TallyBy { service: by(SERVICE), severity: by(LEVEL), template: false },
+        sums_bytes: shape.of_bytes,
     }
 }
 
@@ -153,7 +154,7 @@ async fn count(
             let service = tally.services.get(row.service as usize).filter(|_| by_service);
             Labels::new([(SERVICE, service.map_or("", |name| &**name)), (LEVEL, level)])
         });
-        worker.add_count(stream, *time_ns, row.count)?;
+        worker.add_count(stream, *time_ns, row.count, row.body_bytes)?;
     }
     Ok(())
 }

@@ -118,6 +118,7 @@ impl Engine {
             time,
             intervals: Intervals::Steps { origin_ns: 0, step_ns },
             by: TallyBy { service: false, severity: true, template: true },
+            sums_bytes: false,
         };
         let tally = tally_logs(view, tally, scan).await?;
         let mut counts = Counts::default();

@@ -131,7 +131,8 @@ impl Rewrite {
         let (predicates, time) = pushdown::convert_all_exactly(&scan.filters, table.columns())?;
         let intervals = self.steps.map_or(Intervals::One, Steps::intervals);
         // What is not projected in the end is not counted apart: see `TallyTable::scan`.
-        Some(TallyRequest { predicates, time, intervals, by: TallyBy::default() })
+        let by = TallyBy::default();
+        Some(TallyRequest { predicates, time, intervals, by, sums_bytes: false })
     }
 }
 

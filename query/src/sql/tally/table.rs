@@ -93,7 +93,7 @@ struct TallyScan {
 
 impl Scan for TallyScan {
     fn describe(&self) -> String {
-        let TallyRequest { predicates, time, intervals, by } = &self.request;
+        let TallyRequest { predicates, time, intervals, by, .. } = &self.request;
         format!(
             "logs, counts by {intervals:?} {by:?}, predicates={predicates:?}, time=[{}, {})",
             time.start_ns, time.end_ns

@@ -44,20 +44,22 @@ fn shape(query: &str) -> Option<String> {
     let expr = compile(query).expect("a query");
     let eval = RangeEval::new(&expr, Grid::instant(0), Limits::default(), 0).expect("a plan");
     let shape = eval.leaves()[0].count_shape(|label| label == "app")?;
-    Some(format!("{:?} {} {}", shape.by, shape.line_filters.len(), shape.is_rate))
+    Some(format!("{:?} {} {}", shape.by, shape.line_filters.len(), shape.of_bytes))
 }
 
 #[test]
 fn counts_of_streams_are_recognised() {
     let cases = [
-        (r#"sum by (app) (rate({a="b"} |= "x" [1m]))"#, Some(r#"["app"] 1 true"#)),
+        (r#"sum by (app) (rate({a="b"} |= "x" [1m]))"#, Some(r#"["app"] 1 false"#)),
         ("sum(count_over_time({} [1m])) > 5", Some("[] 0 false")),
         ("absent_over_time({} [1m])", Some("[] 0 false")),
         ("sum by (level) (rate({} [1m]))", None),
         ("count_over_time({} [1m])", None),
         ("avg by (app) (rate({} [1m]))", None),
         ("sum(rate({} | json [1m]))", None),
-        ("sum(bytes_over_time({} [1m]))", None),
+        ("sum(bytes_over_time({} [1m]))", Some("[] 0 true")),
+        ("sum by (app) (bytes_rate({} [1m]))", Some(r#"["app"] 0 true"#)),
+        ("sum(bytes_over_time({} | json [1m]))", None),
         ("sum without (app) (rate({} [1m]))", None),
     ];
     for (query, expected) in cases {
@@ -67,7 +69,14 @@ fn counts_of_streams_are_recognised() {
 
 #[test]
 fn counts_from_an_index_are_those_of_the_lines() {
-    let expr = compile("sum by (app) (count_over_time({} [30s] offset 5s))").expect("a query");
+    counted("sum by (app) (count_over_time({} [30s] offset 5s))", 30.0);
+    counted("sum by (app) (rate({} [30s] offset 5s))", 1.0);
+    counted("sum by (app) (bytes_over_time({} [30s] offset 5s))", 120.0);
+    counted("sum by (app) (bytes_rate({} [30s] offset 5s))", 4.0);
+}
+
+fn counted(query: &str, value: f64) {
+    let expr = compile(query).expect("a query");
     let grid = Grid { start_ns: 0, end_ns: 60 * SECOND_NS, step_ns: 20 * SECOND_NS };
     let eval = RangeEval::new(&expr, grid, Limits::default(), 0).expect("a plan");
     let leaf = &eval.leaves()[0];
@@ -77,17 +86,18 @@ fn counts_from_an_index_are_those_of_the_lines() {
     let mut times: Vec<i64> = (-40..70).map(|second| second * SECOND_NS).collect();
     times.reverse();
     for time_ns in &times {
-        let entry = Entry { time_ns: *time_ns, line: "", stream: &stream, structured: &[] };
+        let entry = Entry { time_ns: *time_ns, line: "line", stream: &stream, structured: &[] };
         lines.add(&entry).expect("added");
     }
     for cell in leaf.cuts().windows(2) {
         let entries = times.iter().filter(|at| **at > cell[0] && **at <= cell[1]).count();
-        counts.add_count(&stream, cell[1], entries as u64).expect("added");
+        let entries = entries as u64;
+        counts.add_count(&stream, cell[1], entries, 4 * entries).expect("added");
     }
     let answer = eval.finish(vec![lines]).expect("an answer");
     assert_eq!(eval.finish(vec![counts]).expect("an answer"), answer);
     let Answer::Matrix(series) = answer else { panic!("no matrix") };
-    assert_eq!(series[0].points.iter().map(|(_, v)| *v).collect::<Vec<_>>(), [30.0; 4]);
+    assert_eq!(series[0].points.iter().map(|(_, v)| *v).collect::<Vec<_>>(), [value; 4]);
 }
 
 fn limited(query: &str, limits: Limits) -> Result<Answer, (ErrorKind, String)> {

@@ -1,8 +1,9 @@
-//! How many log records there are, by interval of time, service, severity and template.
+//! How many log records there are, and how many bytes their bodies have, by interval of time, service, severity and template.
 //!
 //! Place in the flow: histograms, top lists, rates and patterns ask [`tally_logs`]. The rows that meet
 //! the conditions are found as a scan finds them; what they have is then summed over the runs of their
-//! row group (`segment::log_runs`), and a column is read only for runs that an interval cuts.
+//! row group (`segment::log_runs`), and a column is read only for runs that an interval cuts, or of which
+//! only some rows meet the conditions while bytes are asked for.
 //!
 //! ```text
 //! segments → row groups → rows that meet the conditions → runs → counts by key
@@ -41,6 +42,8 @@ pub struct TallyRequest {
     pub intervals: Intervals,
     /// What else tells counts apart.
     pub by: TallyBy,
+    /// Whether the bytes of bodies are summed, too.
+    pub sums_bytes: bool,
 }
 
 /// What tells counts apart, beside time.
@@ -124,6 +127,8 @@ pub struct TallyRow {
     pub template: u32,
     /// How many records.
     pub count: u64,
+    /// Bytes of their bodies, if they were asked for.
+    pub body_bytes: u64,
 }
 
 /// Counts the log records of a view. Must be called on a tokio runtime.
@@ -141,14 +146,14 @@ pub(super) async fn tally_tier(
     request: TallyRequest,
     context: &ScanContext,
 ) -> Result<Tally> {
-    let (intervals, by) = (request.intervals.clone(), request.by);
+    let (intervals, by, sums_bytes) = (request.intervals.clone(), request.by, request.sums_bytes);
     let job = Arc::new(Job::new(Signal::Logs, tier, scan_request(request), context)?);
     let sums = Arc::new(Mutex::new(Sums::default()));
     let workers = job.segments_left().clamp(1, WORKERS);
     let tasks = (0..workers).map(|_| {
         let (job, sums, intervals) = (job.clone(), sums.clone(), intervals.clone());
         context.tracker.spawn_blocking(move || {
-            let mut worker = Worker::new(&job, &intervals, by);
+            let mut worker = Worker::new(&job, &intervals, by, sums_bytes);
             worker.run()?;
             sums.lock().merge(worker.sums)
         })
@@ -168,6 +173,9 @@ fn scan_request(request: TallyRequest) -> ScanRequest {
     let mut columns = vec![col::TIME, col::SERVICE_NAME, col::SEVERITY_NUMBER];
     if request.by.template {
         columns.extend([col::TEMPLATE, col::TEMPLATE_ID]);
+    }
+    if request.sums_bytes {
+        columns.push(col::BODY);
     }
     ScanRequest {
         columns: columns.into_iter().map(|name| ScanColumn::Fixed(name.to_owned())).collect(),

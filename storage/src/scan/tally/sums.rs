@@ -16,20 +16,29 @@ pub(super) struct Key {
     pub template: u32,
 }
 
+/// How many records, and how many bytes their bodies have where that was asked for.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Amount {
+    pub count: usize,
+    pub bytes: u64,
+}
+
 /// Counts so far, with the lists that they point into.
 #[derive(Default)]
 pub(super) struct Sums {
-    counts: HashMap<Key, u64>,
+    counts: HashMap<Key, Amount>,
     services: HashMap<Arc<str>, u32>,
     templates: HashMap<u64, (u32, Arc<str>)>,
 }
 
 impl Sums {
-    pub fn add(&mut self, key: Key, count: usize) -> Result<()> {
-        if count == 0 {
+    pub fn add(&mut self, key: Key, amount: Amount) -> Result<()> {
+        if amount.count == 0 {
             return Ok(());
         }
-        *self.counts.entry(key).or_default() += count as u64;
+        let sum = self.counts.entry(key).or_default();
+        sum.count += amount.count;
+        sum.bytes += amount.bytes;
         if self.counts.len() > TALLY_ROWS_MAX {
             let message = format!(
                 "the answer has more than {TALLY_ROWS_MAX} counts: take longer steps or fewer groups"
@@ -67,10 +76,10 @@ impl Sums {
         }
         // A list is empty where nothing of it was asked for.
         let map = |list: &[u32], number: u32| list.get(number as usize).copied().unwrap_or(number);
-        for (key, count) in other.counts {
+        for (key, amount) in other.counts {
             let service = map(&services, key.service);
             let template = map(&templates, key.template);
-            self.add(Key { service, template, ..key }, count as usize)?;
+            self.add(Key { service, template, ..key }, amount)?;
         }
         Ok(())
     }
@@ -85,12 +94,13 @@ impl Sums {
         for (hash, (number, text)) in self.templates {
             templates[number as usize] = TallyTemplate { hash, text };
         }
-        let row = |(key, count): (Key, u64)| TallyRow {
+        let row = |(key, amount): (Key, Amount)| TallyRow {
             interval: key.interval,
             service: key.service,
             severity: key.severity,
             template: key.template,
-            count,
+            count: amount.count as u64,
+            body_bytes: amount.bytes,
         };
         Tally { rows: self.counts.into_iter().map(row).collect(), services, templates }
     }

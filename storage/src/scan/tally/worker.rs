@@ -3,17 +3,18 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{Array, AsArray, RecordBatch, StringArray};
 use arrow::datatypes::{Int32Type, TimestampNanosecondType, UInt32Type};
 use hashbrown::HashMap;
 use throughline_model::schema::col;
 use throughline_model::time::MINUTE_NS;
 
-use super::super::group::GroupScan;
+use super::super::group::{BATCH_ROWS, GroupScan, times};
 use super::super::left::Left;
 use super::super::run::Job;
-use super::sums::{Key, Sums};
+use super::sums::{Amount, Key, Sums};
 use super::{Intervals, TallyBy};
+use crate::segment::log_runs::Stretch;
 use crate::segment::open::Segment;
 use crate::segment::row_set::RowSet;
 use crate::{Error, Result};
@@ -23,13 +24,14 @@ pub(super) struct Worker<'a> {
     job: &'a Job,
     intervals: &'a Intervals,
     by: TallyBy,
+    sums_bytes: bool,
     /// The counts so far.
     pub sums: Sums,
 }
 
 impl<'a> Worker<'a> {
-    pub fn new(job: &'a Job, intervals: &'a Intervals, by: TallyBy) -> Self {
-        Self { job, intervals, by, sums: Sums::default() }
+    pub fn new(job: &'a Job, intervals: &'a Intervals, by: TallyBy, sums_bytes: bool) -> Self {
+        Self { job, intervals, by, sums_bytes, sums: Sums::default() }
     }
 
     /// Takes what is left of the job until there is no more.
@@ -39,7 +41,7 @@ impl<'a> Worker<'a> {
         }
         while let Some(segment) = self.job.next_segment()? {
             // Counts of a segment that breaks off are not counts of anything: they are left out.
-            let mut part = Worker::new(self.job, self.intervals, self.by);
+            let mut part = Worker::new(self.job, self.intervals, self.by, self.sums_bytes);
             let read = part.add_segment(&segment);
             if self.job.tolerate(&segment, read)?.is_some() {
                 self.sums.merge(part.sums)?;
@@ -66,8 +68,9 @@ impl<'a> Worker<'a> {
         left: &Left,
         numbers: &mut Numbers,
     ) -> Result<()> {
-        if *self.intervals == Intervals::One && self.by == TallyBy::default() {
-            return self.sums.add(Key::default(), left.count());
+        let are_one = *self.intervals == Intervals::One && self.by == TallyBy::default();
+        if are_one && !self.sums_bytes {
+            return self.sums.add(Key::default(), Amount { count: left.count(), bytes: 0 });
         }
         if left.count() == 0 {
             return Ok(());
@@ -75,13 +78,13 @@ impl<'a> Worker<'a> {
         let segment = scan.segment;
         let total = scan.opened.row_group(scan.row_group)?.rows as usize;
         let set = (left.count() < total).then(|| left.set(total));
-        let count = |rows: Range<usize>| match &set {
-            Some(set) => set.count_range(rows),
-            None => rows.len(),
-        };
         let mut cut = Vec::new();
-        for (run, rows, on_minute) in segment.log_runs(scan.row_group, scan.io)?.iter_with_minute()
-        {
+        for stretch in segment.log_runs(scan.row_group, scan.io)?.stretches() {
+            let Stretch { key: run, rows, is_on_minute, bytes } = stretch;
+            let count = set.as_ref().map_or(rows.len(), |set| set.count_range(rows.clone()));
+            if count == 0 {
+                continue;
+            }
             let mut key = Key::default();
             if self.by.service {
                 key.service = numbers.service(run.service, segment, &mut self.sums)?;
@@ -92,23 +95,27 @@ impl<'a> Worker<'a> {
             if self.by.severity {
                 key.severity = run.severity;
             }
-            let middle = rows.start + on_minute;
             let start_ns = run.minute.saturating_mul(MINUTE_NS);
-            let last_ns = start_ns.saturating_add(MINUTE_NS - 1);
-            if on_minute > 0 {
-                key.interval = self.intervals.number(start_ns);
-                self.sums.add(key, count(rows.start..middle))?;
-            }
-            let after = middle..rows.end;
-            match self.intervals.number_of_all(start_ns.saturating_add(1), last_ns) {
-                Some(interval) => self.sums.add(Key { interval, ..key }, count(after))?,
-                None => cut.push((key, after)),
+            let interval = match is_on_minute {
+                true => Some(self.intervals.number(start_ns)),
+                false => {
+                    let last_ns = start_ns.saturating_add(MINUTE_NS - 1);
+                    self.intervals.number_of_all(start_ns.saturating_add(1), last_ns)
+                }
+            };
+            match interval {
+                // What some of the rows have of the bytes, the run does not say.
+                Some(interval) if count == rows.len() || !self.sums_bytes => {
+                    let bytes = if self.sums_bytes { bytes } else { 0 };
+                    self.sums.add(Key { interval, ..key }, Amount { count, bytes })?;
+                }
+                _ => cut.push((key, rows)),
             }
         }
         self.add_cut(scan, set, cut)
     }
 
-    // Runs of a minute that lies in several intervals: the times of their rows decide.
+    // Runs of a minute that lies in several intervals, or whose bytes are wanted of some rows: the rows decide.
     fn add_cut(
         &mut self,
         scan: &GroupScan<'_>,
@@ -128,12 +135,18 @@ impl<'a> Worker<'a> {
         });
         let mut keys = keys.collect::<Vec<_>>().into_iter();
         let (sums, intervals) = (&mut self.sums, self.intervals);
-        scan.times(Left::of_set(wanted), |times| {
-            for (time, key) in times.iter().zip(&mut keys) {
-                sums.add(Key { interval: intervals.number(*time), ..key }, 1)?;
+        let mut add = |times: &[i64], bodies: Option<&StringArray>| {
+            for (row, (time, key)) in times.iter().zip(&mut keys).enumerate() {
+                let amount = Amount { count: 1, bytes: body_bytes(bodies, row) };
+                sums.add(Key { interval: intervals.number(*time), ..key }, amount)?;
             }
             Ok(())
-        })
+        };
+        let left = Left::of_set(wanted);
+        match self.sums_bytes {
+            true => times_and_bodies(scan, left, |times, bodies| add(times, Some(bodies))),
+            false => scan.times(left, |times| add(times, None)),
+        }
     }
 
     fn add_batch(&mut self, batch: &RecordBatch) -> Result<()> {
@@ -155,6 +168,10 @@ impl<'a> Worker<'a> {
             }
             false => None,
         };
+        let bodies = match self.sums_bytes {
+            true => Some(column(col::BODY)?.as_string::<i32>()),
+            false => None,
+        };
         for (row, time) in times.iter().enumerate() {
             let key = Key {
                 interval: self.intervals.number(*time),
@@ -162,7 +179,7 @@ impl<'a> Worker<'a> {
                 severity: if self.by.severity { severities[row] } else { 0 },
                 template: templates.as_ref().map_or(0, |templates| templates[row]),
             };
-            self.sums.add(key, 1)?;
+            self.sums.add(key, Amount { count: 1, bytes: body_bytes(bodies, row) })?;
         }
         Ok(())
     }
@@ -204,6 +221,31 @@ impl<'a> Worker<'a> {
         }
         Ok(all)
     }
+}
+
+// Hands out the times and bodies of rows, in order.
+fn times_and_bodies(
+    scan: &GroupScan<'_>,
+    left: Left,
+    mut emit: impl FnMut(&[i64], &StringArray) -> Result<()>,
+) -> Result<()> {
+    if left.count() == 0 {
+        return Ok(());
+    }
+    let (selection, count) = (left.selection(), BATCH_ROWS.min(left.count()));
+    let leaves = [scan.opened.leaf(col::TIME)?, scan.opened.leaf(col::BODY)?];
+    for file in scan.opened.read_rows(scan.row_group, &leaves, selection, count, scan.io)? {
+        let file = file?;
+        let bodies = file.column_by_name(col::BODY).and_then(|column| column.as_string_opt());
+        let bodies = bodies.ok_or_else(|| Error::invalid("the bodies were not read"))?;
+        emit(&times(&file, col::TIME)?, bodies)?;
+    }
+    Ok(())
+}
+
+fn body_bytes(bodies: Option<&StringArray>, row: usize) -> u64 {
+    let body = bodies.filter(|bodies| bodies.is_valid(row)).map(|bodies| bodies.value_length(row));
+    body.map_or(0, |length| length as u64)
 }
 
 /// From a segment's numbers to the tally's.

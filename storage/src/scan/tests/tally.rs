@@ -19,8 +19,8 @@ use crate::scan::tally::tally_tier;
 use crate::scan::{Intervals, ScanColumn, ScanRequest, TallyBy, TallyRequest};
 use crate::segment::tests::{Fixture, context, tier};
 
-// Interval, service, severity, template and its id.
-type Counts = BTreeMap<(i64, String, i32, String, String), u64>;
+// By interval, service, severity, template and its id: how many, and bytes of their bodies.
+type Counts = BTreeMap<(i64, String, i32, String, String), (u64, u64)>;
 
 fn tally(rows: &Rows, request: TallyRequest) -> Counts {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
@@ -38,15 +38,24 @@ fn tally(rows: &Rows, request: TallyRequest) -> Counts {
             false => Default::default(),
         };
         let key = (row.interval, service.to_owned(), row.severity, template, id);
-        assert!(row.count > 0 && counts.insert(key, row.count).is_none(), "{row:?} comes twice");
+        assert!(
+            row.count > 0 && counts.insert(key, (row.count, row.body_bytes)).is_none(),
+            "{row:?} comes twice"
+        );
     }
     counts
 }
 
 // The same out of the rows that a scan finds.
 fn counted(rows: &Rows, request: &TallyRequest) -> Counts {
-    let names =
-        [col::TIME, col::SERVICE_NAME, col::SEVERITY_NUMBER, col::TEMPLATE, col::TEMPLATE_ID];
+    let names = [
+        col::TIME,
+        col::SERVICE_NAME,
+        col::SEVERITY_NUMBER,
+        col::TEMPLATE,
+        col::TEMPLATE_ID,
+        col::BODY,
+    ];
     let scan = ScanRequest {
         columns: names.map(|name| ScanColumn::Fixed(name.to_owned())).to_vec(),
         ..everything(request.predicates.clone(), request.time)
@@ -66,7 +75,10 @@ fn counted(rows: &Rows, request: &TallyRequest) -> Counts {
                 text(request.by.template, 3, row),
                 text(request.by.template, 4, row),
             );
-            *counts.entry(key).or_default() += 1;
+            let body = batch.column(5).as_string::<i32>();
+            let bytes = if request.sums_bytes { body.value_length(row) } else { 0 };
+            let (count, sum) = counts.entry(key).or_default();
+            (*count, *sum) = (*count + 1, *sum + bytes as u64);
         }
     }
     counts
@@ -139,10 +151,11 @@ fn counts_are_those_of_the_rows() {
                     severity: rng.random(),
                     template: rng.random(),
                 },
+                sums_bytes: rng.random(),
             };
             let counts = tally(&rows, request.clone());
             assert_eq!(counts, counted(&rows, &request), "{seed}: {request:?}");
-            total += counts.values().sum::<u64>();
+            total += counts.values().map(|(count, _)| count).sum::<u64>();
         }
     }
     assert!(total > 10_000, "only {total} records were counted");

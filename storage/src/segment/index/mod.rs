@@ -45,7 +45,7 @@ use crate::{Error, Result};
 
 const MAGIC: [u8; 4] = *b"TLIX";
 /// Version of both files of a bundle.
-pub(crate) const FORMAT_VERSION: u16 = 5;
+pub(crate) const FORMAT_VERSION: u16 = 6;
 
 const SUMMARY: u32 = 1;
 const FILTER_LENGTHS: u32 = 2;
