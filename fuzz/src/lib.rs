@@ -22,6 +22,8 @@ pub mod json;
 pub mod json_lines;
 #[path = "../../ingest/src/json_parts.rs"]
 pub mod json_parts;
+pub mod log_language;
+pub mod logql;
 #[path = "../../ingest/src/loki/decode/mod.rs"]
 pub mod loki;
 #[path = "../../ingest/src/fluent/msgpack.rs"]
