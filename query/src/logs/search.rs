@@ -121,7 +121,12 @@ impl Walk<'_> {
     pub(super) async fn page(&self, shown: usize, limit: usize) -> Result<LogPage> {
         // One more than asked for tells whether there is a next page.
         let wanted = shown.saturating_add(limit).saturating_add(1);
-        let Some(time) = self.reach(wanted).await? else { return Ok(LogPage::default()) };
+        // A trace has few records: reading them at once costs less than looking first which to read.
+        let time = match self.is_of_a_trace() {
+            true => Some(self.time),
+            false => self.reach(wanted).await?,
+        };
+        let Some(time) = time else { return Ok(LogPage::default()) };
         let mut records = self.records(time, wanted).await?;
         let more = records.len() == wanted;
         records.truncate(shown + limit);
@@ -136,6 +141,14 @@ impl Walk<'_> {
             records.iter().rev().take_while(repeats).count()
         });
         Ok(LogPage { records: page, repeats, next, ..LogPage::default() })
+    }
+
+    fn is_of_a_trace(&self) -> bool {
+        self.predicates.iter().any(|predicate| {
+            let is_trace =
+                matches!(&predicate.target, Target::Column(name) if name == col::TRACE_ID);
+            is_trace && matches!(predicate.op, Op::Eq(_))
+        })
     }
 
     // The range of time that holds the first `wanted` records; none if nothing matches.

@@ -54,13 +54,10 @@ impl TextNeed {
     pub(crate) fn find(&self, words: &Words) -> Result<Found> {
         match self {
             Self::Phrase(phrase) => find_phrase(phrase, words),
-            Self::Contains(text) => Ok(find_part(text, words)?.unsure()),
+            Self::Contains(text) => find_part(text, words, Found::unknown(words.part.rows())),
             Self::Parts(texts) => {
-                let mut found = Found::unknown(words.part.rows());
-                for text in texts {
-                    found = found.and(&find_part(text, words)?).unsure();
-                }
-                Ok(found)
+                let all = Found::unknown(words.part.rows());
+                texts.iter().try_fold(all, |found, text| find_part(text, words, found))
             }
         }
     }
@@ -140,16 +137,15 @@ fn find_phrase(phrase: &Phrase, words: &Words) -> Result<Found> {
     Ok(if last > 0 { found.unsure() } else { found })
 }
 
-// Rows that may contain a text, in any case. What is sure of it is not.
-fn find_part(text: &str, words: &Words) -> Result<Found> {
+// Rows among those found that may contain a text, in any case. What is sure of it is not.
+fn find_part(text: &str, words: &Words, mut found: Found) -> Result<Found> {
     let rows = words.part.rows();
-    let mut found = Found::unknown(rows);
     let (whole, edges) = split(text);
     for word in whole {
-        found = found.and(&words.part.word(&word, &words.bytes)?).unsure();
         if found.maybe.is_empty() {
             return Ok(found);
         }
+        found = found.and(&words.part.word(&word, &words.bytes)?).unsure();
     }
     for (part, is_start) in edges {
         if found.maybe.count() * FEW_ROWS <= rows {

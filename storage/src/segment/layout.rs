@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `trace_id` | `trace`: the trace's ordinal in the side table of the `.idx` |
 //! | `parent_span_id` (spans) | `parent`: 0 none, 1 see `parent_span_id`, k + 2 the k-th row of the trace in its slab |
+//! | `observed_time` (log records) | `observed_delay`: nanoseconds behind `time`, null for zero |
 //! | `attributes` | one typed column a frequent key, `attr.<key>:<type>`; the rest as an encoded set in `attributes_rest` |
 //!
 //! Page sizes are limited by bytes rather than rows, so that a point lookup inflates little of a
@@ -27,6 +28,8 @@ use crate::{Error, Result};
 pub(crate) const TRACE: &str = "trace";
 /// How to find the parent of a span.
 pub(crate) const PARENT: &str = "parent";
+/// How long after its time a log record was observed, in nanoseconds, and wrapping; none if it was not said.
+pub(crate) const DELAY: &str = "observed_delay";
 /// The attributes that have no column of their own.
 pub(crate) const REST: &str = "attributes_rest";
 
@@ -46,6 +49,8 @@ pub struct Layout {
     pub slab_rows: usize,
     /// Bytes of a data page before compression.
     pub page_bytes: usize,
+    /// The same of a page of bodies: the smaller, the less is inflated for a row here and there, and the larger the file.
+    pub body_page_bytes: usize,
     /// Rows of a data page.
     pub page_rows: usize,
     /// Bytes of a string dictionary before it falls back.
@@ -60,6 +65,7 @@ impl Default for Layout {
             order: SpanOrder::ServiceInSlab,
             slab_rows: 64 * 1024,
             page_bytes: 16 * 1024,
+            body_page_bytes: 16 * 1024,
             page_rows: 8 * 1024,
             dictionary_bytes: 64 * 1024,
             attribute_columns_max: 256,
@@ -141,6 +147,7 @@ pub(crate) fn fixed_fields(signal: Signal) -> Vec<Field> {
                 fields.push(field.as_ref().clone());
             }
             col::ATTRIBUTES => fields.push(Field::new(REST, DataType::Binary, true)),
+            col::OBSERVED_TIME => fields.push(Field::new(DELAY, DataType::Int64, true)),
             _ => fields.push(field.as_ref().clone()),
         }
     }
@@ -177,7 +184,7 @@ pub(crate) struct Dictionary {
 pub(crate) fn fixed_dictionary(name: &str, layout: &Layout) -> Option<Dictionary> {
     let bytes_max = layout.dictionary_bytes;
     match name {
-        TRACE | col::START_TIME | col::TIME | col::DURATION_NS | col::OBSERVED_TIME => None,
+        TRACE | DELAY | col::START_TIME | col::TIME | col::DURATION_NS => None,
         col::SPAN_ID | col::PARENT_SPAN_ID => None,
         col::BODY | col::EVENTS | col::LINKS | REST | col::BODY_VALUE => None,
         // An origin is long and repeats, and nothing asks for one by its bytes.
@@ -220,7 +227,7 @@ pub(crate) fn properties(
     for field in fixed_fields(signal) {
         let column = path(field.name());
         let encoding = match field.name().as_str() {
-            TRACE | col::START_TIME | col::TIME | col::DURATION_NS | col::OBSERVED_TIME => {
+            TRACE | DELAY | col::START_TIME | col::TIME | col::DURATION_NS => {
                 Encoding::DELTA_BINARY_PACKED
             }
             col::BODY | col::EVENTS | col::LINKS | REST | col::BODY_VALUE => Encoding::PLAIN,
@@ -236,7 +243,8 @@ pub(crate) fn properties(
                 .set_column_compression(column.clone(), Compression::UNCOMPRESSED);
         }
         if field.name() == col::BODY {
-            builder = builder.set_column_data_page_size_limit(column.clone(), 32 * 1024);
+            builder =
+                builder.set_column_data_page_size_limit(column.clone(), layout.body_page_bytes);
         }
         builder = builder.set_column_encoding(column, encoding);
     }

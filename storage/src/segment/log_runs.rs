@@ -17,6 +17,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
+use hashbrown::HashMap;
 use throughline_model::codec::{Reader, put_varint};
 use throughline_model::time::MINUTE_NS;
 
@@ -45,9 +46,23 @@ pub(crate) fn minute_of(time_ns: i64) -> i64 {
 }
 
 /// The runs of a row group.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct LogRuns {
     runs: Vec<Run>,
+    /// The same without templates, which are what makes runs many; known of those that were read.
+    sums: Vec<Sum>,
+}
+
+/// What all rows of a minute, service and severity have that are on the minute, or that are not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sum {
+    pub minute: i64,
+    pub service: u32,
+    pub severity: i32,
+    pub is_on_minute: bool,
+    pub rows: usize,
+    /// What their bodies have.
+    pub bytes: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +145,32 @@ impl LogRuns {
             let rest = Stretch { key, rows: middle..rows.end, is_on_minute: false, bytes };
             [first, rest].into_iter().filter(|stretch| !stretch.rows.is_empty())
         })
+    }
+
+    /// What rows have in common but for their templates, in no order.
+    pub(crate) fn sums(&self) -> &[Sum] {
+        &self.sums
+    }
+
+    fn sum_up(&mut self) {
+        let mut places: HashMap<(i64, u32, i32, bool), usize> = HashMap::new();
+        let mut sums: Vec<Sum> = Vec::new();
+        for Stretch { key, rows, is_on_minute, bytes } in self.stretches() {
+            let LogKey { minute, service, severity, .. } = key;
+            let at = *places.entry((minute, service, severity, is_on_minute)).or_insert(sums.len());
+            match sums.get_mut(at) {
+                Some(sum) => {
+                    sum.rows += rows.len();
+                    sum.bytes += bytes;
+                }
+                None => {
+                    let rows = rows.len();
+                    sums.push(Sum { minute, service, severity, is_on_minute, rows, bytes });
+                }
+            }
+        }
+        sums.shrink_to_fit();
+        self.sums = sums;
     }
 
     /// The rows of the runs that are wanted.
@@ -230,12 +271,14 @@ impl LogRuns {
                 )));
             }
         }
-        Ok(Self { runs })
+        let mut read = Self { runs, sums: Vec::new() };
+        read.sum_up();
+        Ok(read)
     }
 
     /// Bytes of memory.
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.runs.len() * size_of::<Run>()
+        self.runs.len() * size_of::<Run>() + self.sums.len() * size_of::<Sum>()
     }
 }
 
@@ -274,7 +317,7 @@ mod tests {
             let mut piece = Vec::new();
             runs.put(&mut piece).expect("is written");
             let read = LogRuns::read(&Bytes::from(piece)).expect("reads back");
-            prop_assert_eq!(&read, &runs);
+            prop_assert_eq!(&read.runs, &runs.runs);
             let listed = read.iter().flat_map(|(key, rows)| rows.map(move |_| key)).collect::<Vec<_>>();
             prop_assert_eq!(&listed, &keys);
             let stretched = read.stretches().flat_map(|s| s.rows.map(move |_| s.key)).collect::<Vec<_>>();
@@ -283,6 +326,15 @@ mod tests {
             prop_assert_eq!(firsts().map(|stretch| stretch.rows.len()).sum::<usize>(), on_minute);
             prop_assert_eq!(firsts().map(|stretch| stretch.bytes).sum::<u64>(), bytes_on_minute);
             prop_assert_eq!(read.stretches().map(|stretch| stretch.bytes).sum::<u64>(), all_bytes);
+            prop_assert_eq!(read.sums().iter().map(|sum| sum.bytes).sum::<u64>(), all_bytes);
+            for sum in read.sums() {
+                let is_of = |s: &Stretch| {
+                    (s.key.minute, s.key.service, s.key.severity, s.is_on_minute)
+                        == (sum.minute, sum.service, sum.severity, sum.is_on_minute)
+                };
+                let rows = read.stretches().filter(is_of).map(|stretch| stretch.rows.len());
+                prop_assert_eq!(rows.sum::<usize>(), sum.rows);
+            }
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, UInt32Array};
 use arrow::datatypes::{Int32Type, TimestampNanosecondType, UInt32Type};
 use hashbrown::HashMap;
 use throughline_model::schema::col;
@@ -19,7 +19,7 @@ use super::facts;
 use super::gather::{Gather, RowRef, Unified, dictionary_keys};
 use super::index::summary::RowGroupSummary;
 use super::index::traces::TraceEntry;
-use super::layout::{Layout, TRACE};
+use super::layout::{DELAY, Layout, TRACE};
 use super::log_runs::{LogKey, LogRuns, minute_of};
 use super::spans::column;
 use super::templates::SegmentTemplates;
@@ -188,8 +188,17 @@ pub(super) fn write_rows(
         let traces = &mut writer.index.logs.traces;
         ordinals.as_primitive::<UInt32Type>().iter().for_each(|ordinal| traces.push(ordinal));
     }
-    let special = HashMap::from_iter([(TRACE, ordinals), (col::BODY, bodies)]);
+    let delays = observed_delays(gather, &times)?;
+    let special = HashMap::from_iter([(TRACE, ordinals), (DELAY, delays), (col::BODY, bodies)]);
     writer.write_row_group(gather, special, routed, summary)
+}
+
+// Most are observed when they happen or soon after: that is shorter to say than when.
+fn observed_delays(gather: &Gather<'_>, times: &[i64]) -> Result<ArrayRef> {
+    let observed = gather.values::<TimestampNanosecondType>(gather.index(col::OBSERVED_TIME)?);
+    let delay =
+        |(observed, time): (&i64, &i64)| (*observed != 0).then(|| observed.wrapping_sub(*time));
+    Ok(Arc::new(observed.iter().zip(times).map(delay).collect::<Int64Array>()))
 }
 
 fn trace_ordinals(gather: &Gather<'_>, traces: &LogTraces) -> Result<ArrayRef> {

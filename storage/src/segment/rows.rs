@@ -7,17 +7,19 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, DictionaryArray, FixedSizeBinaryArray, RecordBatch,
-    RecordBatchOptions, UInt32Array,
+    RecordBatchOptions, TimestampNanosecondArray, UInt32Array,
 };
 use arrow::buffer::{Buffer, NullBuffer};
-use arrow::datatypes::{Field, Float64Type, Int64Type, Schema, UInt32Type};
+use arrow::datatypes::{
+    Field, Float64Type, Int64Type, Schema, TimestampNanosecondType, UInt32Type,
+};
 use throughline_model::columns::AttributesBuilder;
 use throughline_model::predicate::Target;
 use throughline_model::schema::{self, col};
 use throughline_model::value::{put_bool, put_double, put_int, put_string};
 use throughline_model::{Signal, attrs};
 
-use super::layout::{AttributeKind, PARENT, PARENT_FIRST, PARENT_NONE, REST, TRACE};
+use super::layout::{AttributeKind, DELAY, PARENT, PARENT_FIRST, PARENT_NONE, REST, TRACE};
 use super::open::{Meter, Opened, Segment};
 use super::spans::RowsByTrace;
 use crate::scan::ScanColumn;
@@ -54,6 +56,7 @@ impl Assembler<'_> {
             ScanColumn::Fixed(name) | ScanColumn::Attribute(Target::Column(name)) => {
                 match name.as_str() {
                     col::TRACE_ID => vec![leaf(TRACE)?],
+                    col::OBSERVED_TIME => vec![leaf(col::TIME)?, leaf(DELAY)?],
                     col::PARENT_SPAN_ID => {
                         let mut all = vec![leaf(TRACE)?, leaf(PARENT)?, leaf(name)?];
                         if parents == Parents::InBatch {
@@ -142,6 +145,7 @@ impl Assembler<'_> {
             ScanColumn::Fixed(name) | ScanColumn::Attribute(Target::Column(name)) => {
                 match name.as_str() {
                     col::TRACE_ID => self.trace_ids(file),
+                    col::OBSERVED_TIME => self.observed_times(file),
                     col::PARENT_SPAN_ID => self.parent_ids(file, parents, io),
                     col::ATTRIBUTES => self.attributes(file),
                     name => self.fixed(file, name),
@@ -188,6 +192,19 @@ impl Assembler<'_> {
         }
         let nulls = ordinals.nulls().cloned();
         Ok(Arc::new(FixedSizeBinaryArray::try_new(16, Buffer::from_vec(bytes), nulls)?))
+    }
+
+    fn observed_times(&self, file: &RecordBatch) -> Result<ArrayRef> {
+        let times = self.fixed(file, col::TIME)?;
+        let times = times.as_primitive::<TimestampNanosecondType>().values();
+        let delays = file.column_by_name(DELAY).map(|delays| delays.as_primitive::<Int64Type>());
+        let of_row = |(row, time): (usize, &i64)| match delays {
+            Some(delays) if delays.is_valid(row) => time.wrapping_add(delays.value(row)),
+            _ => 0,
+        };
+        let observed = times.iter().enumerate().map(of_row);
+        let observed = TimestampNanosecondArray::from_iter_values(observed);
+        Ok(Arc::new(observed.with_data_type(schema::timestamp())))
     }
 
     fn parent_ids(&self, file: &RecordBatch, parents: Parents, io: &Meter) -> Result<ArrayRef> {

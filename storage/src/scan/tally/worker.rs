@@ -14,7 +14,7 @@ use super::super::left::Left;
 use super::super::run::Job;
 use super::sums::{Amount, Key, Sums};
 use super::{Intervals, TallyBy};
-use crate::segment::log_runs::Stretch;
+use crate::segment::log_runs::{LogRuns, Stretch, Sum};
 use crate::segment::open::Segment;
 use crate::segment::row_set::RowSet;
 use crate::{Error, Result};
@@ -78,8 +78,12 @@ impl<'a> Worker<'a> {
         let segment = scan.segment;
         let total = scan.opened.row_group(scan.row_group)?.rows as usize;
         let set = (left.count() < total).then(|| left.set(total));
+        let runs = segment.log_runs(scan.row_group, scan.io)?;
+        if set.is_none() && !self.by.template && self.add_sums(&runs, segment, numbers)? {
+            return Ok(());
+        }
         let mut cut = Vec::new();
-        for stretch in segment.log_runs(scan.row_group, scan.io)?.stretches() {
+        for stretch in runs.stretches() {
             let Stretch { key: run, rows, is_on_minute, bytes } = stretch;
             let count = set.as_ref().map_or(rows.len(), |set| set.count_range(rows.clone()));
             if count == 0 {
@@ -95,15 +99,7 @@ impl<'a> Worker<'a> {
             if self.by.severity {
                 key.severity = run.severity;
             }
-            let start_ns = run.minute.saturating_mul(MINUTE_NS);
-            let interval = match is_on_minute {
-                true => Some(self.intervals.number(start_ns)),
-                false => {
-                    let last_ns = start_ns.saturating_add(MINUTE_NS - 1);
-                    self.intervals.number_of_all(start_ns.saturating_add(1), last_ns)
-                }
-            };
-            match interval {
+            match self.interval(run.minute, is_on_minute) {
                 // What some of the rows have of the bytes, the run does not say.
                 Some(interval) if count == rows.len() || !self.sums_bytes => {
                     let bytes = if self.sums_bytes { bytes } else { 0 };
@@ -113,6 +109,46 @@ impl<'a> Worker<'a> {
             }
         }
         self.add_cut(scan, set, cut)
+    }
+
+    // All rows of a row group; false, and nothing is added, if an interval cuts a minute.
+    fn add_sums(
+        &mut self,
+        runs: &LogRuns,
+        segment: &Segment,
+        numbers: &mut Numbers,
+    ) -> Result<bool> {
+        let is_cut = |sum: &Sum| self.interval(sum.minute, sum.is_on_minute).is_none();
+        if runs.sums().iter().any(is_cut) {
+            return Ok(false);
+        }
+        for sum in runs.sums() {
+            let mut key = Key {
+                interval: self.interval(sum.minute, sum.is_on_minute).unwrap_or_default(),
+                ..Key::default()
+            };
+            if self.by.service {
+                key.service = numbers.service(sum.service, segment, &mut self.sums)?;
+            }
+            if self.by.severity {
+                key.severity = sum.severity;
+            }
+            let bytes = if self.sums_bytes { sum.bytes } else { 0 };
+            self.sums.add(key, Amount { count: sum.rows, bytes })?;
+        }
+        Ok(true)
+    }
+
+    // The interval of a minute's first nanosecond, or of all others; none if these lie in several.
+    fn interval(&self, minute: i64, is_on_minute: bool) -> Option<i64> {
+        let start_ns = minute.saturating_mul(MINUTE_NS);
+        match is_on_minute {
+            true => Some(self.intervals.number(start_ns)),
+            false => {
+                let last_ns = start_ns.saturating_add(MINUTE_NS - 1);
+                self.intervals.number_of_all(start_ns.saturating_add(1), last_ns)
+            }
+        }
     }
 
     // Runs of a minute that lies in several intervals, or whose bytes are wanted of some rows: the rows decide.
