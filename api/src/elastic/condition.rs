@@ -88,6 +88,9 @@ impl Condition {
 
     /// The field has this value; a body has these words side by side.
     pub fn equals(name: &Name, value: &str) -> Self {
+        if *name == Name::Body && value.is_empty() {
+            return Self::none(); // no word is looked for, so none is found
+        }
         Self::Leaf(match name {
             Name::Body => quoted(value),
             Name::Level => match level(value) {
@@ -158,6 +161,10 @@ impl Condition {
 
     /// The field compares so with a number or a text.
     pub fn compares(name: &Name, symbol: &str, value: &str) -> Self {
+        let value = match name {
+            Name::Level => level(value).unwrap_or(value),
+            _ => value,
+        };
         let is_number = value.parse::<f64>().is_ok_and(f64::is_finite)
             && value.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
         let value = if is_number { value.to_owned() } else { quoted(value) };
@@ -189,4 +196,68 @@ fn quoted_regex(regex: &str) -> String {
     }
     out.push('"');
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use throughline_query::logs::language::parse;
+
+    use super::super::lucene::{self, Options};
+    use super::*;
+
+    fn token() -> impl Strategy<Value = String> {
+        let symbols = prop::sample::select(vec![
+            "AND",
+            "OR",
+            "NOT",
+            "+",
+            "-",
+            "!",
+            "(",
+            ")",
+            "[",
+            "]",
+            "{",
+            "}",
+            " TO ",
+            ":",
+            "*",
+            "?",
+            "\"",
+            "/",
+            "\\",
+            "^2",
+            ">=",
+            "<",
+            "_exists_:",
+            "message:",
+            "@timestamp:",
+            "level:",
+            "http.status:",
+            "now-1h",
+            "5",
+            " ",
+        ]);
+        prop_oneof![3 => symbols.prop_map(str::to_owned), 2 => "[a-zä\"\\\\.~|]{1,6}"]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        // Whatever is taken is a query there; that times have no wildcards, and the like, is said there.
+        #[test]
+        fn the_log_language_takes_what_lucene_does(tokens in prop::collection::vec(token(), 0..12), is_and: bool) {
+            let options = Options { field: Name::Body, is_and, now_ns: 1_795_176_000_000_000_000 };
+            let text = tokens.concat();
+            if let Ok(condition) = lucene::parse(&text, &options) {
+                let written = condition.text();
+                let query = parse(&written);
+                let why = query.as_ref().err().map(|err| err.message().to_owned());
+                // A regular expression is the user's: what is wrong with it is said.
+                let is_said = why.as_ref().is_some_and(|why| why.contains("regular expression"));
+                prop_assert!(why.is_none() || is_said, "{text} -> {written}: {why:?}");
+            }
+        }
+    }
 }

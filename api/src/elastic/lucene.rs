@@ -178,6 +178,27 @@ impl<'t> Parser<'t> {
         }
     }
 
+    // What stands behind a name: a value, which has no name of its own.
+    fn named(&mut self, name: &str) -> Result<Condition> {
+        let is_word = !matches!(self.peek(), Some('(' | '"' | '/' | '[' | '{' | '>' | '<'));
+        let before = self.at;
+        if name == "_exists_" {
+            let (name, _) = self.term()?;
+            return match name.is_empty() {
+                true => Err(self.wrong("the name of a field was expected")),
+                false => Ok(Condition::exists(&Name::of(&name))),
+            };
+        }
+        if is_word && self.term().is_ok_and(|(text, _)| !text.is_empty()) && self.eat(":") {
+            return Err(self.wrong("a value was expected behind one name"));
+        }
+        self.at = before;
+        match name {
+            "*" => self.value(&self.options.field),
+            name => self.value(&Name::of(name)),
+        }
+    }
+
     // A word, or a name and its value.
     fn word(&mut self, field: &Name) -> Result<Condition> {
         let (text, pattern) = self.term()?;
@@ -185,14 +206,7 @@ impl<'t> Parser<'t> {
             return Err(self.wrong("a clause was expected"));
         }
         if self.eat(":") {
-            if text == "_exists_" {
-                let (name, _) = self.term()?;
-                return Ok(Condition::exists(&Name::of(&name)));
-            }
-            if text == "*" {
-                return self.value(&self.options.field);
-            }
-            return self.value(&Name::of(&text));
+            return self.named(&text);
         }
         self.no_slop()?;
         match pattern {
@@ -335,7 +349,10 @@ impl<'t> Parser<'t> {
                 rest[..end].replace('\\', "")
             }
         };
-        self.compared(field, symbol, &value)
+        match value.is_empty() {
+            true => Err(self.wrong("a bound was expected")),
+            false => self.compared(field, symbol, &value),
+        }
     }
 
     fn compared(&self, field: &Name, symbol: &str, value: &str) -> Result<Condition> {
@@ -428,6 +445,8 @@ mod tests {
             ("a AND", "a clause was expected"),
             ("a:[1 2]", "TO was expected, found '2]' at column 6"),
             ("roam~2", "is not supported"),
+            ("a:b:c", "a value was expected behind one name, found 'c'"),
+            ("_exists_:", "the name of a field was expected"),
             (&"(".repeat(20), "at most 10 parentheses"),
         ] {
             let body = parse(query, &options).expect_err(query).body();
