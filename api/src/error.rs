@@ -238,7 +238,7 @@ impl ApiError {
 impl From<query::Error> for ApiError {
     fn from(err: query::Error) -> Self {
         let kind = match err.kind() {
-            query::ErrorKind::Invalid => ErrorKind::Invalid,
+            query::ErrorKind::Invalid | query::ErrorKind::Evaluation => ErrorKind::Invalid,
             query::ErrorKind::NotFound => ErrorKind::NotFound,
             query::ErrorKind::Unsupported => ErrorKind::Unsupported,
             query::ErrorKind::Deadline => ErrorKind::Deadline,

@@ -5,6 +5,8 @@
 pub enum ErrorKind {
     /// The question breaks a rule: tell the asker ([`Error::field`] says where).
     Invalid,
+    /// The question is sound, but the data it meets have no answer: tell the asker.
+    Evaluation,
     /// The named thing does not exist.
     NotFound,
     /// A construct that is not offered; the message names it.

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use throughline_model::attrs;
+use throughline_model::metric::{MetricKind, Shape};
 use throughline_query::metrics::{Exemplar, Series, SeriesPoints};
 
 /// The series of one metric within a scope.
@@ -13,6 +14,20 @@ pub struct MetricGroup<'a> {
     pub head: &'a Series,
     /// All of its series.
     pub series: Vec<&'a SeriesPoints>,
+}
+
+/// The kind under which the points of a metric travel: those of Prometheus's senders have none in
+/// OTLP, and go by what they hold.
+pub fn otlp_kind(kind: MetricKind, series: &[&SeriesPoints]) -> MetricKind {
+    if kind != MetricKind::Untyped || series.iter().any(|series| !series.numbers.is_empty()) {
+        return kind;
+    }
+    let mut points = series.iter().flat_map(|series| &series.histograms);
+    match points.next().map(|point| &point.point.shape) {
+        Some(Shape::Histogram { .. }) => MetricKind::Histogram,
+        Some(Shape::Exponential { .. }) => MetricKind::ExponentialHistogram,
+        _ => kind,
+    }
 }
 
 /// Groups the series of one scope by metric, in the order of their first series.

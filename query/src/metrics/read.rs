@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use throughline_model::metric::ComplexPoint;
 use throughline_model::origin::{Resource, Scope};
 use throughline_model::schema::col;
 use throughline_model::{SpanId, TraceId, attrs};
@@ -142,7 +143,7 @@ fn read_points(
                 time_ns,
                 start_time_ns,
                 flags,
-                point,
+                point: ComplexPoint::to_otlp(point),
             };
             rows.push(group.series);
             series.push(SeriesPoints {

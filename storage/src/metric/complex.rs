@@ -6,7 +6,8 @@
 //! ```text
 //! chunk   := u8 form (bit 0: columns, bit 2: flags listed) | flags (ints), if listed | body
 //! body    := columns:  u8 kind | u8 present | counts ints | sum, min, max floats as present | shape
-//!          | else:     (varint len, encoded point)*                  see `model::metric::ComplexPoint`
+//!          | else:     (varint len, encoded point)*                  see `model::metric::ComplexPoint`;
+//!                      native histograms always
 //! shape   := histogram:   varint n, n × bound f64 LE | varint m, m × ints
 //!          | exponential: scale ints | zero count ints | zero threshold floats | positive | negative
 //!          | summary:     varint n, n × quantile f64 LE | n × floats
@@ -88,6 +89,7 @@ fn encode_columns(list: &[ComplexPoint], out: &mut Vec<u8>) {
         Shape::Histogram { .. } => MetricKind::Histogram,
         Shape::Exponential { .. } => MetricKind::ExponentialHistogram,
         Shape::Summary { .. } => MetricKind::Summary,
+        Shape::Native(_) => return, // `is_uniform` lets none through
     };
     out.extend_from_slice(&[kind as u8, present(&list[0])]);
     put_ints(list.iter().map(|point| point.count as i64), out);
@@ -110,6 +112,7 @@ fn encode_columns(list: &[ComplexPoint], out: &mut Vec<u8>) {
             }
         }
         Shape::Exponential { .. } => encode_exponential(list, out),
+        Shape::Native(_) => {}
         Shape::Summary { quantiles } => {
             put_varint(out, quantiles.len() as u64);
             for (quantile, _) in quantiles {

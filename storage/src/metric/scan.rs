@@ -84,13 +84,41 @@ pub struct SeriesPoints {
     pub complex: ComplexPoints,
 }
 
+/// Which rows of a table of series are wanted; true for each that is.
+pub type Wanted<'a> = dyn Fn(&SeriesColumns<'_>) -> Result<Vec<bool>> + 'a;
+
 /// Finds the series of a view that meet the conditions and have a point in the range.
 pub fn find_series(
     view: &Arc<View>,
     request: &SeriesRequest,
     context: &ScanContext,
 ) -> Result<SeriesSet> {
-    find_having(view, request, Having::Points, context)
+    let wanted = |series: &SeriesColumns<'_>| matching(series, &request.predicates);
+    find_having(view, &wanted, request.time, Having::Points, context)
+}
+
+/// Finds the series of a view that `wanted` picks and that have a point in the range. It is asked for
+/// every table of the view.
+pub fn find_series_where(
+    view: &Arc<View>,
+    wanted: &Wanted<'_>,
+    time: TimeRange,
+    context: &ScanContext,
+) -> Result<SeriesSet> {
+    find_having(view, wanted, time, Having::Points, context)
+}
+
+/// As [`find_series_where`], for exemplars in the range; the set may hold series without one.
+pub fn find_exemplars_where(
+    view: &Arc<View>,
+    wanted: &Wanted<'_>,
+    time: TimeRange,
+    rows_max: usize,
+    context: &ScanContext,
+) -> Result<(SeriesSet, Vec<(usize, Exemplar)>)> {
+    let set = find_having(view, wanted, time, Having::Exemplars, context)?;
+    let exemplars = set.exemplars(|exemplar| exemplar.time_ns, context, rows_max)?;
+    Ok((set, exemplars))
 }
 
 /// Reads exemplars in the range of series that meet the conditions, by series and time; the set may
@@ -101,14 +129,16 @@ pub fn find_exemplars(
     rows_max: usize,
     context: &ScanContext,
 ) -> Result<(SeriesSet, Vec<(usize, Exemplar)>)> {
-    let set = find_having(view, request, Having::Exemplars, context)?;
+    let wanted = |series: &SeriesColumns<'_>| matching(series, &request.predicates);
+    let set = find_having(view, &wanted, request.time, Having::Exemplars, context)?;
     let exemplars = set.exemplars(|exemplar| exemplar.time_ns, context, rows_max)?;
     Ok((set, exemplars))
 }
 
 fn find_having(
     view: &Arc<View>,
-    request: &SeriesRequest,
+    wanted: &Wanted<'_>,
+    time: TimeRange,
     having: Having,
     context: &ScanContext,
 ) -> Result<SeriesSet> {
@@ -117,10 +147,10 @@ fn find_having(
     let mut found: Vec<RecordBatch> = Vec::new();
     let mut head_wanted = Vec::new();
     for table in &tables.distinct {
-        head_wanted.push(matching(&SeriesColumns::new(table)?, &request.predicates)?);
+        head_wanted.push(wanted(&SeriesColumns::new(table)?)?);
     }
     let head_active = match having {
-        Having::Points => active_rows(&heads, &tables, &head_wanted, &request.time)?,
+        Having::Points => active_rows(&heads, &tables, &head_wanted, &time)?,
         Having::Exemplars => head_wanted,
     };
     for (table, active) in tables.distinct.iter().zip(&head_active) {
@@ -130,11 +160,11 @@ fn find_having(
     ScanStats::add(&context.stats.segments_total, view.metrics.segments.len() as u64);
     for segment in view.metrics.segments.iter() {
         check(context)?;
-        if !request.time.overlaps(segment.meta.min_time_ns, segment.meta.max_time_ns) {
+        if !time.overlaps(segment.meta.min_time_ns, segment.meta.max_time_ns) {
             ScanStats::add(&context.stats.segments_pruned_time, 1);
             continue;
         }
-        match wanted_of(segment, request, having, context) {
+        match wanted_of(segment, wanted, &time, having, context) {
             Ok(Some((opened, own))) => {
                 let mut wanted = vec![false; opened.series.num_rows()];
                 own.iter().for_each(|row| wanted[*row as usize] = true);
@@ -156,7 +186,7 @@ fn find_having(
     }
     let head_rows = rows.into_iter().zip(&head_active).map(|(rows, active)| spread(&rows, active));
     let head_rows = head_rows.collect();
-    Ok(SeriesSet { table, view: view.clone(), segments, head_rows, time: request.time })
+    Ok(SeriesSet { table, view: view.clone(), segments, head_rows, time })
 }
 
 /// Of the wanted rows of head tables, those with a point in the range.
@@ -186,12 +216,13 @@ fn active_rows(
 /// The rows of a segment's table that are wanted; nothing if there is none.
 fn wanted_of(
     segment: &MetricSegment,
-    request: &SeriesRequest,
+    wanted: &Wanted<'_>,
+    time: &TimeRange,
     having: Having,
     context: &ScanContext,
 ) -> Result<Option<(Arc<Opened>, Vec<u32>)>> {
     let opened = segment.open()?;
-    let wanted = matching(&SeriesColumns::new(&opened.series)?, &request.predicates)?;
+    let wanted = wanted(&SeriesColumns::new(&opened.series)?)?;
     let rows = 0..wanted.len() as u32;
     let mut own = rows.filter(|row| wanted[*row as usize]).collect::<Vec<_>>();
     if having == Having::Exemplars {
@@ -199,9 +230,9 @@ fn wanted_of(
     }
     own.retain(|row| !opened.chunks_of(*row as usize).is_empty());
     let (min, max) = (segment.meta.min_time_ns, segment.meta.max_time_ns);
-    let is_inside = request.time.contains(min) && request.time.contains(max);
+    let is_inside = time.contains(min) && time.contains(max);
     if !own.is_empty() && !is_inside {
-        own = with_times(&opened, &own, &request.time, context)?;
+        own = with_times(&opened, &own, time, context)?;
     }
     Ok((!own.is_empty()).then_some((opened, own)))
 }

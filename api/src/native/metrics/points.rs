@@ -1,7 +1,7 @@
 //! Points and exemplars over the wire.
 
 use serde::{Serialize, Serializer};
-use throughline_model::metric::{Buckets, Number, Shape};
+use throughline_model::metric::{Buckets, ComplexPoint, Number, Shape};
 use throughline_model::{SpanId, TraceId, Value};
 use throughline_query::metrics as query;
 use utoipa::ToSchema;
@@ -249,6 +249,7 @@ impl From<Shape> for ShapeJson {
                 };
                 Self::Summary { quantiles: quantiles.into_iter().map(quantile).collect() }
             }
+            Shape::Native(histogram) => Self::from(ComplexPoint::from(*histogram).to_otlp().shape),
         }
     }
 }

@@ -6,7 +6,7 @@ use throughline_query::metrics::{Exemplar, Series, SeriesPoints};
 
 use super::{Attributes, Double, Hex, Names, Nanos, document, is_unset, is_zero};
 use crate::otlp::ResourceGroup;
-use crate::otlp::metrics::{Exemplars, MetricGroup, group_metrics};
+use crate::otlp::metrics::{Exemplars, MetricGroup, group_metrics, otlp_kind};
 
 const NAMES: Names =
     Names { resources: "resourceMetrics", scopes: "scopeMetrics", items: "metrics" };
@@ -172,8 +172,8 @@ fn metric_json<'a>(group: &MetricGroup<'a>) -> MetricJson<'a> {
         aggregation_temporality: *temporality,
         is_monotonic: *is_monotonic,
     };
-    let data = match kind {
-        MetricKind::Gauge => DataJson::Gauge(points),
+    let data = match otlp_kind(*kind, &group.series) {
+        MetricKind::Gauge | MetricKind::Untyped => DataJson::Gauge(points),
         MetricKind::Sum => DataJson::Sum(points),
         MetricKind::Histogram => DataJson::Histogram(points),
         MetricKind::ExponentialHistogram => DataJson::ExponentialHistogram(points),
@@ -234,6 +234,7 @@ fn complex_json(point: &ComplexPoint) -> ComplexJson<'_> {
             };
             ShapeJson::Summary { quantile_values: quantiles.iter().map(quantile).collect() }
         }
+        Shape::Native(_) => ShapeJson::Summary { quantile_values: Vec::new() },
     };
     ComplexJson {
         count: Text(point.count),

@@ -11,7 +11,7 @@ use throughline_model::metric::{Buckets, MetricKind, Number, Shape};
 use throughline_query::metrics::{Exemplar, HistogramPoint, NumberPoint, SeriesPoints};
 
 use super::{instrumentation_scope, key_values, nanos, resource};
-use crate::otlp::metrics::{Exemplars, MetricGroup, group_metrics};
+use crate::otlp::metrics::{Exemplars, MetricGroup, group_metrics, otlp_kind};
 use crate::otlp::{ResourceGroup, ScopeGroup};
 
 /// Grouped series as the generated message.
@@ -36,8 +36,10 @@ fn proto_metric(group: &MetricGroup<'_>) -> Metric {
     let head = group.head;
     let aggregation_temporality = head.temporality;
     let is_monotonic = head.is_monotonic;
-    let data = match head.kind {
-        MetricKind::Gauge => metric::Data::Gauge(Gauge { data_points: numbers(group) }),
+    let data = match otlp_kind(head.kind, &group.series) {
+        MetricKind::Gauge | MetricKind::Untyped => {
+            metric::Data::Gauge(Gauge { data_points: numbers(group) })
+        }
         MetricKind::Sum => metric::Data::Sum(Sum {
             data_points: numbers(group),
             aggregation_temporality,

@@ -179,6 +179,7 @@ impl Decoder {
                     MetricKind::Histogram => self.histogram(head, point)?,
                     MetricKind::ExponentialHistogram => self.exponential(head, point)?,
                     MetricKind::Summary => self.summary(head, point)?,
+                    MetricKind::Untyped => {} // no field of OTLP
                 }
             }
         }
