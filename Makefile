@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 
-.PHONY: help setup test ui-check lint bench crash property fuzz demo
+.PHONY: help setup test ui-check lint bench crash property fuzz promqltest demo
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -36,6 +36,10 @@ bench: ## The load of ../shared/load on the release binary beside DuckDB, and th
 
 crash: ## 1 000 cycles of kill -9 under load (set CRASH_CYCLES for another number)
 	CRASH_CYCLES=$${CRASH_CYCLES:-1000} cargo test --test it -- crash --nocapture
+
+promqltest: export THROUGHLINE_PROMQLTEST_DIR = $(abspath $(DIR))
+promqltest: ## Files in Prometheus's test language over the real store: make promqltest DIR=folder
+	cargo test -p throughline-query --test it -- promql::prometheus_files --exact --nocapture
 
 property: ## Random rows and questions before and after flush, compaction, restart (PROPERTY_CASES)
 	PROPERTY_CASES=$${PROPERTY_CASES:-200} cargo test -p throughline-query --test it -- property --nocapture

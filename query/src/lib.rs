@@ -9,6 +9,7 @@
 //! - [`logs`]: log search; `logs::language`: the native language of logs
 //! - [`logql`]: LogQL, over lines that it is handed
 //! - [`metrics`]: metric names, series, raw points, exemplars
+//! - [`promql`]: PromQL over metrics
 //! - [`services`]: the service map, and rate, errors and durations of operations
 //! - [`traceql`]: spans and traces by TraceQL
 //! - [`exceptions`]: exceptions by group, and what was decided about them
@@ -24,6 +25,7 @@ pub mod exceptions;
 pub mod logql;
 pub mod logs;
 pub mod metrics;
+pub mod promql;
 pub mod services;
 pub mod sql;
 pub mod traceql;

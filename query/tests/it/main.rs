@@ -12,6 +12,7 @@ mod log_tail;
 mod logql;
 mod logs;
 mod metrics;
+mod promql;
 mod property;
 mod services;
 mod sql;
