@@ -18,11 +18,13 @@ mod counters;
 pub mod edge;
 pub mod elastic;
 pub mod error;
+mod form;
 pub mod jaeger;
 pub mod loki;
 pub mod native;
 pub mod openapi;
 pub mod otlp;
+pub mod prometheus;
 pub mod render;
 mod state;
 pub mod tempo;
@@ -57,6 +59,7 @@ pub fn routes(state: ApiState) -> Router {
         .merge(zipkin::routes::routes())
         .merge(tempo::routes())
         .merge(loki::routes())
+        .merge(prometheus::routes())
         .method_not_allowed_fallback(edge::wrong_method)
         .layer(from_fn_with_state(state.clone(), edge::surround))
         .layer(

@@ -13,6 +13,7 @@ mod loki;
 mod metrics;
 mod names;
 mod openapi;
+mod prometheus;
 mod recorded;
 mod server;
 mod services;

@@ -109,9 +109,10 @@ async fn answered(server: &Server, recorded: &Json) -> Json {
     for (name, value) in recorded["headers"].as_object().into_iter().flatten() {
         request = request.header(name, value.as_str().expect("text"));
     }
-    // A list is one document a line.
+    // A list is one document a line; a form is a text.
     let body = match &recorded["body"] {
         Json::Null => String::new(),
+        Json::String(text) => text.clone(),
         Json::Array(lines) => lines.iter().map(|line| format!("{line}\n")).collect(),
         body => body.to_string(),
     };

@@ -8,6 +8,7 @@
 
 pub mod ast;
 mod check;
+pub mod discover;
 pub mod duration;
 mod error;
 mod eval;

@@ -57,7 +57,13 @@ pub fn two_digits(value: f64) -> String {
 
 /// The text of a sample's value in an answer: an exponent below 1e-6 and from 1e21.
 pub fn sample(value: f64) -> String {
-    plain(value)
+    let size = value.abs();
+    if size == 0.0 || !size.is_finite() || (1e-6..1e21).contains(&size) {
+        return plain(value);
+    }
+    let scientific = format!("{value:e}");
+    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    with_exponent(digits, exponent.parse().unwrap_or(0))
 }
 
 /// A number as a label value of OpenMetrics: whole numbers have a fraction.

@@ -145,7 +145,7 @@ impl<'a> Evaluator<'a> {
                 ErrorKind::Limit,
                 format!(
                     "query processing would load too many samples into memory in query execution: \
-                     the limit is {} (promql_samples_max)",
+                     the limit is {}",
                     self.options.samples_max
                 ),
             ));

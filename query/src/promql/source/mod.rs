@@ -5,6 +5,7 @@
 //!          ─→ translate (label sets, classic buckets, native histograms) ─→ matchers ─→ points
 //! ```
 
+mod listing;
 mod names;
 pub(crate) mod points;
 mod translate;

@@ -258,8 +258,8 @@ pub(crate) fn metric_name(name: &str, unit: &str, kind: MetricKind, is_counter: 
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == ':';
     let mut words = name.split(|c| !is_part(c)).filter(|word| !word.is_empty());
     let mut words = words.by_ref().map(str::to_owned).collect::<Vec<_>>();
-    let (main, per) = unit.split_once('/').map_or((unit, None), |(main, per)| (main, Some(per)));
-    for (word, prefix) in [(main_unit(main), None), (per.and_then(per_unit), Some("per"))] {
+    let (main, per) = unit_words(unit);
+    for (word, prefix) in [(main, None), (per, Some("per"))] {
         if let Some(word) = word.filter(|word| !words.contains(word)) {
             words.extend(prefix.map(str::to_owned));
             words.push(word);
@@ -279,6 +279,22 @@ pub(crate) fn metric_name(name: &str, unit: &str, kind: MetricKind, is_counter: 
         name.insert(0, '_');
     }
     name
+}
+
+/// The words of a unit, and of what it is per.
+fn unit_words(unit: &str) -> (Option<String>, Option<String>) {
+    let (main, per) = unit.split_once('/').map_or((unit, None), |(main, per)| (main, Some(per)));
+    (main_unit(main), per.and_then(per_unit))
+}
+
+/// A unit spelt out: `bytes_per_second`.
+pub(crate) fn unit_name(unit: &str) -> String {
+    match unit_words(unit) {
+        (Some(main), Some(per)) => format!("{main}_per_{per}"),
+        (Some(main), None) => main,
+        (None, Some(per)) => format!("per_{per}"),
+        (None, None) => String::new(),
+    }
 }
 
 fn main_unit(unit: &str) -> Option<String> {
