@@ -55,6 +55,7 @@ const FUZZED: &[&str] = &[
     "ingest/src/zipkin/decode/",
     "ingest/src/jaeger/decode/",
     "ingest/src/loki/decode/",
+    "ingest/src/remote_write/decode/",
     "ingest/src/splunk/decode/",
     "ingest/src/json_parts.rs",
     "ingest/src/records/",

@@ -32,6 +32,8 @@ pub mod msgpack;
 mod oracle;
 #[path = "../../ingest/src/records/mod.rs"]
 pub mod records;
+#[path = "../../ingest/src/remote_write/decode/mod.rs"]
+pub mod remote_write;
 #[path = "../../ingest/src/tests/rows.rs"]
 mod rows;
 #[path = "../../ingest/src/splunk/decode/mod.rs"]
@@ -42,9 +44,9 @@ pub mod syslog;
 pub mod thrift;
 #[path = "../../ingest/src/times.rs"]
 pub mod times;
+pub mod traceql;
 #[path = "../../ingest/src/translate.rs"]
 pub mod translate;
-pub mod traceql;
 pub mod wal;
 #[path = "../../ingest/src/zipkin/decode/mod.rs"]
 pub mod zipkin;
@@ -157,6 +159,26 @@ pub fn check_older(input: &[u8]) {
         Batch::Metrics(_) => panic!("none of these formats brings metrics"),
     }
     assert_eq!(message.is_empty(), rejected == 0);
+}
+
+/// Reads a body as a request of remote write, of the version that the first byte picks: no panic, what is taken reads
+/// back, and what 2.0 is told was written is what is there.
+pub fn check_remote_write(input: &[u8]) {
+    use remote_write::Version::{V1, V2};
+    let Some((version, body)) = input.split_first() else { return };
+    let version = if version % 2 == 0 { V1 } else { V2 };
+    let Ok(Decoded { batch, rejected, message }) = remote_write::decode(version, body) else {
+        return;
+    };
+    assert_eq!(message.is_empty(), rejected == 0);
+    let Batch::Metrics(batch) = batch else { panic!("remote write brings metrics") };
+    drop(rows::metric_rows(&batch));
+    if version == V2 {
+        let written = remote_write::written(body, rejected == 0).expect("it was read before");
+        assert_eq!(written.samples, batch.numbers.num_rows());
+        assert_eq!(written.histograms, batch.complex.num_rows());
+        assert_eq!(written.exemplars, batch.exemplars.num_rows());
+    }
 }
 
 /// Reads bytes as documents for Elasticsearch, as a batch of syslog, and as a stream of messages that arrives in

@@ -47,5 +47,7 @@ fn check_place(err: &Error, text: &str) {
 
 // Printing adds spaces and parentheses, which may be too much for what was just within the limits.
 fn is_limit(err: &Error) -> bool {
-    ["at most", "deeper than", "longer than", "too long"].iter().any(|word| err.message().contains(word))
+    ["at most", "deeper than", "longer than", "too long"]
+        .iter()
+        .any(|word| err.message().contains(word))
 }

@@ -69,7 +69,9 @@ pub fn check_text(bytes: &[u8]) {
         }
         return;
     }
-    let Ok(eval) = RangeEval::new(&expr, Grid::instant(NOW_NS), Limits::default(), NOW_NS) else { return };
+    let Ok(eval) = RangeEval::new(&expr, Grid::instant(NOW_NS), Limits::default(), NOW_NS) else {
+        return;
+    };
     let mut workers = Vec::new();
     for leaf in eval.leaves() {
         let mut worker = eval.worker(leaf);

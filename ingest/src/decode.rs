@@ -8,7 +8,8 @@ use throughline_storage::{Format, WalRecord};
 use crate::admit::{REPLAY_LIMITS, inflate};
 use crate::thrift::Protocol;
 use crate::{
-    elasticsearch, fluent, gelf, jaeger, json_lines, loki, otlp, rules, splunk, syslog, zipkin,
+    elasticsearch, fluent, gelf, jaeger, json_lines, loki, otlp, remote_write, rules, splunk,
+    syslog, zipkin,
 };
 
 /// Decodes a logged body, as it was decoded when it was acknowledged: the log's replay.
@@ -71,5 +72,7 @@ pub fn decode_inflated(
         Format::GelfBatch => gelf::decode_batch(body),
         Format::FluentForward => fluent::decode(body, received_at_ns),
         Format::LogColumns => rules::read_columns(body),
+        Format::PrometheusWrite => remote_write::decode(remote_write::Version::V1, body),
+        Format::PrometheusWriteV2 => remote_write::decode(remote_write::Version::V2, body),
     }
 }

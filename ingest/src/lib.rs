@@ -10,6 +10,7 @@
 //!   [`thrift`] are what they share
 //! - [`loki`], [`splunk`], [`elasticsearch`], [`syslog`], [`json_lines`], [`gelf`], [`fluent`]: logs that older senders push and ship, likewise;
 //!   [`records`], [`json_parts`] and [`times`] are what they share
+//! - [`remote_write`]: series that Prometheus and its agents push
 //! - [`rules`]: what log records go through before anything of them is stored
 //! - `preface`: what a request says beside its body, put before it in the log
 //! - [`decode`]: which decoder a body is for
@@ -28,6 +29,7 @@ pub mod otlp;
 mod post;
 mod preface;
 pub mod records;
+pub mod remote_write;
 pub mod rules;
 pub mod splunk;
 pub mod syslog;
@@ -49,6 +51,7 @@ pub use loki::http::routes as loki_routes;
 pub use otlp::grpc::grpc_routes;
 pub use otlp::http::http_routes;
 pub use post::own_port;
+pub use remote_write::http::routes as remote_write_routes;
 pub use splunk::http::routes as splunk_routes;
 pub use zipkin::http::routes as zipkin_routes;
 

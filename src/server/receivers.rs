@@ -106,6 +106,7 @@ impl Receivers {
             .merge(ingest::splunk_routes(ingester.clone()))
             .merge(ingest::json_lines_routes(ingester.clone()))
             .merge(ingest::gelf_routes(ingester.clone()))
+            .merge(ingest::remote_write_routes(ingester.clone()))
             .merge(elasticsearch(ingester, api, "/elasticsearch"))
             .merge(self.sampling(&["/api/sampling", "/jaeger/sampling", "/jaeger/api/sampling"]))
     }

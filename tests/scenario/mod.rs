@@ -5,6 +5,7 @@ mod forgets;
 mod log_senders;
 mod older_logs;
 mod older_sdk;
+mod prometheus;
 mod rules;
 mod rust_sdk;
 mod sdk;

@@ -124,6 +124,15 @@ pub(crate) async fn read(ingester: &Ingester, request: http::Request<Body>) -> R
     read_behind(ingester, encoding, &[], request).await
 }
 
+/// The same in a known encoding, whatever the headers say.
+pub(crate) async fn read_as(
+    ingester: &Ingester,
+    encoding: Encoding,
+    request: http::Request<Body>,
+) -> Result<Received> {
+    read_behind(ingester, encoding, &[], request).await
+}
+
 async fn read_behind(
     ingester: &Ingester,
     encoding: Encoding,

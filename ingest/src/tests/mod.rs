@@ -9,6 +9,7 @@ mod http;
 mod json;
 mod oracle;
 mod receivers;
+mod remote_write;
 pub mod rows;
 mod seeds;
 mod shippers;

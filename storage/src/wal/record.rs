@@ -55,11 +55,15 @@ pub enum Format {
     FluentForward = 25,
     /// Log records in columns, which rules have changed: an Arrow IPC stream.
     LogColumns = 26,
+    /// Prometheus' `WriteRequest` of remote write 1.0.
+    PrometheusWrite = 27,
+    /// Prometheus' `Request` of remote write 2.0.
+    PrometheusWriteV2 = 28,
 }
 
 impl Format {
     /// All formats, in the order of their numbers.
-    pub const ALL: [Format; 22] = [
+    pub const ALL: [Format; 24] = [
         Format::OtlpProtobuf,
         Format::OtlpJson,
         Format::ZipkinJson,
@@ -82,6 +86,8 @@ impl Format {
         Format::GelfBatch,
         Format::FluentForward,
         Format::LogColumns,
+        Format::PrometheusWrite,
+        Format::PrometheusWriteV2,
     ];
 
     /// The format of a stored number, if it is one.
