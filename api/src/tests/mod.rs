@@ -14,6 +14,7 @@ mod metrics;
 mod names;
 mod openapi;
 mod prometheus;
+mod prometheus_expressions;
 mod recorded;
 mod server;
 mod services;

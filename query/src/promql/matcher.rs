@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use regex::Regex;
 
+use super::regexes::translated;
+
 /// How a label is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
@@ -72,8 +74,14 @@ impl Matcher {
 
 /// A pattern that has to match the whole value, and whose dot matches a newline.
 pub fn anchored(pattern: &str) -> Result<Regex, String> {
-    Regex::new(&format!("^(?s:{pattern})$")).map_err(|err| match err {
-        regex::Error::Syntax(text) => text.lines().last().unwrap_or_default().to_owned(),
-        other => other.to_string(),
-    })
+    let translated = translated(pattern);
+    let build = |pattern: &str| {
+        Regex::new(pattern).map_err(|err| match err {
+            regex::Error::Syntax(text) => text.lines().last().unwrap_or_default().to_owned(),
+            other => other.to_string(),
+        })
+    };
+    // By itself first: "a)(b" is no pattern, though it would be one between parentheses.
+    build(&translated)?;
+    build(&format!("^(?s:{translated})$"))
 }

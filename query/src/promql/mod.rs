@@ -22,6 +22,7 @@ mod operators;
 mod parse;
 mod prepare;
 mod print;
+mod regexes;
 mod run;
 pub mod series;
 mod source;
