@@ -102,7 +102,16 @@ fn histograms(builder: &mut MetricBatchBuilder) {
         builder.push_complex(row, &at(minute), &histogram.into()).expect("fits");
     }
     // The same of a service that sends OTLP.
-    let resource = span(1, 1, "checkout", "").resource.encode();
+    let resource = Resource {
+        attributes: attributes(&[
+            ("service.name", text("checkout")),
+            ("service.namespace", text("shop")),
+            ("service.instance.id", text("checkout-1")),
+            ("k8s.pod.name", text("checkout-1-x")),
+        ]),
+        ..Resource::default()
+    }
+    .encode();
     let scope = Scope { name: "meter".to_owned(), ..Scope::default() }.encode();
     let attributes = attrs::encode([("http.route", &text("/pay"))]);
     let identity = SeriesIdentity {

@@ -6,6 +6,8 @@
 //!
 //! A segment that does not read back is named in the statistics (`partial`) and left out.
 
+mod activity;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;

@@ -11,6 +11,7 @@ use throughline_storage::metric::Exemplar as StoredExemplar;
 use throughline_storage::metric::scan::{find_exemplars_where, find_series_where};
 use throughline_storage::metric::series::SeriesColumns;
 
+use super::target_info::TARGET_INFO;
 use super::translate::{Base, Derived, unit_name};
 use super::{NS_PER_MS, Source, Translator, meets, names, range};
 use crate::Result;
@@ -46,7 +47,7 @@ impl Source {
             return Ok(series.into_iter().map(|series| series.labels).collect());
         }
         let mut translator = Translator::default();
-        let mut all = BTreeSet::new();
+        let mut all = self.targets(matchers, from_ms, to_ms)?;
         for row in 0..columns.len() {
             let base = translator.base(&columns, row)?;
             for labels in whole(&base) {
@@ -96,6 +97,14 @@ impl Source {
             }
             let metadata = Metadata { metric_type, help, unit };
             found.entry(family(&base.name, &metadata.metric_type)).or_default().insert(metadata);
+        }
+        if metric.is_none_or(|metric| metric == TARGET_INFO) {
+            let is_target = Matcher::equal(NAME, TARGET_INFO);
+            if !self.targets(&[is_target], i64::MIN, i64::MAX)?.is_empty() {
+                let (metric_type, help) = ("gauge".to_owned(), "Target metadata".to_owned());
+                let metadata = Metadata { metric_type, help, unit: String::new() };
+                found.entry(TARGET_INFO.to_owned()).or_default().insert(metadata);
+            }
         }
         Ok(found.into_iter().map(|(name, all)| (name, all.into_iter().collect())).collect())
     }

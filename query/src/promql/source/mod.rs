@@ -8,6 +8,7 @@
 mod listing;
 mod names;
 pub(crate) mod points;
+mod target_info;
 mod translate;
 
 use std::sync::Arc;
@@ -94,6 +95,7 @@ impl Source {
             }
         }
         let mut series = found.into_values().collect::<Vec<_>>();
+        series.extend(self.target_series(matchers, time)?);
         series.sort_by(|a, b| a.labels.cmp(&b.labels));
         Ok(series)
     }

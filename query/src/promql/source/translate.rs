@@ -157,9 +157,21 @@ impl Translator {
     /// Attributes with names that clients of Prometheus accept. Those that become the same are joined
     /// by `;` in the order of their keys.
     fn attributes(&mut self, set: &[u8]) -> Result<Vec<Label>> {
+        self.attributes_but(set, &|_| false)
+    }
+
+    /// The same without some of them.
+    pub fn attributes_but(
+        &mut self,
+        set: &[u8],
+        is_left_out: &dyn Fn(&str) -> bool,
+    ) -> Result<Vec<Label>> {
         let mut labels: Vec<Label> = Vec::new();
         for entry in attrs::iter(set) {
             let (key, value) = entry?;
+            if is_left_out(key) {
+                continue;
+            }
             let Some(text) = ValueRef::read(value)?.text()? else { continue };
             let name = self.label_name(key);
             match labels.iter_mut().find(|(own, _)| *own == name) {
