@@ -160,13 +160,17 @@ impl Columns {
         self.exemplar_set.clear();
         let (mut trace_id, mut span_id) = (None, None);
         for (name, value) in labels {
-            match *name {
-                "trace_id" if trace_id.is_none() => trace_id = id(value),
-                "span_id" if span_id.is_none() => span_id = id(value),
-                _ => {}
-            }
-            let is_id = matches!(*name, "trace_id") && trace_id.is_some()
-                || matches!(*name, "span_id") && span_id.is_some();
+            let is_id = match *name {
+                "trace_id" => {
+                    trace_id = id(value);
+                    trace_id.is_some()
+                }
+                "span_id" => {
+                    span_id = id(value);
+                    span_id.is_some()
+                }
+                _ => false,
+            };
             if !is_id {
                 labels::put(&mut self.exemplar_set, name, value);
             }
