@@ -50,7 +50,7 @@ pub fn ensure(signals: &[&Signal]) -> Result<Option<PathBuf>> {
     }
     std::fs::create_dir_all(&folder)?;
     for signal in signals.iter().filter(missing) {
-        let what = if signal.name == "metrics" { "metrics" } else { "traces-logs" };
+        let what = if signal.has_hours() { "traces-logs" } else { "metrics" };
         if !folder.join(signal.file).exists() {
             generate(&source, what, &folder, 0)?;
         }
@@ -161,7 +161,9 @@ impl LoadFile {
             self.frames.iter().map(|(at, len, _)| self.bytes.slice(*at..at + len)).collect(),
         );
         let started = Instant::now();
-        let url = format!("http://{}{path}", server.otlp_http);
+        // What is not OTLP goes to the port of the API.
+        let address = if path.starts_with("/v1/") { &server.otlp_http } else { &server.http };
+        let url = format!("http://{address}{path}");
         let senders = (0..CONNECTIONS)
             .map(|_| tokio::spawn(send_some(url.clone(), frames.clone(), next.clone())));
         let mut latencies = Vec::new();
@@ -197,7 +199,7 @@ async fn send_some(
             let request = client.post(&url).header("content-type", "application/x-protobuf");
             let response = request.body(body.clone()).send().await?;
             match response.status().as_u16() {
-                200 => {
+                200 | 204 => {
                     let answer = response.bytes().await?;
                     ensure!(answer.is_empty(), "a partial success: {answer:?}");
                     break;

@@ -11,7 +11,7 @@
 //! Settings by environment: `BENCH_LOAD_DIR` (folder of the generated files, default
 //! `target/load-data`), `BENCH_FRAMES` (send only the first n frames of each file), `BENCH_HOURS` (send so many
 //! hours of spans or log records, 2 M each; DuckDB and the generator's counts are left out), `BENCH_SIGNALS`
-//! (comma list of `traces`, `logs`, `metrics`; default all), `BENCH_KEEP` (keep the data folder), `BENCH_SERVER`
+//! (comma list of `traces`, `logs`, `metrics`, `remote_write`; default the first three), `BENCH_KEEP` (keep the data folder), `BENCH_SERVER`
 //! (the server's binary, default the one of this build; with a release binary the harness itself may
 //! be a debug build: `BENCH_SERVER=… cargo bench --profile dev --bench load`), `BENCH_PYTHON` (a
 //! Python with DuckDB, see `scripts/setup-yardstick`; without it the yardstick is left out).
@@ -19,6 +19,7 @@
 
 mod data;
 mod log_queries;
+mod metric_queries;
 mod queries;
 mod report;
 mod server;
@@ -42,14 +43,15 @@ pub struct Signal {
 impl Signal {
     /// Whether several hours of it may be sent.
     pub fn has_hours(&self) -> bool {
-        self.name != "metrics"
+        !matches!(self.name, "metrics" | "remote_write")
     }
 }
 
-const SIGNALS: [Signal; 3] = [
+const SIGNALS: [Signal; 4] = [
     Signal { name: "traces", file: "traces.bin", path: "/v1/traces" },
     Signal { name: "logs", file: "logs.bin", path: "/v1/logs" },
     Signal { name: "metrics", file: "metrics_otlp.bin", path: "/v1/metrics" },
+    Signal { name: "remote_write", file: "metrics_rw.bin", path: "/prometheus/api/v1/write" },
 ];
 
 #[tokio::main]

@@ -72,10 +72,15 @@ pub fn of(signal: &str, trace_ids: &[String], truth: &Truth) -> Vec<Question> {
     match signal {
         "traces" => trace_questions(trace_ids, truth),
         "logs" => crate::log_queries::of(trace_ids, truth),
-        _ => vec![
-            sql("series, count", "SELECT count(*) FROM series", None),
-            sql("samples, count", "SELECT count(*) FROM samples", None),
-        ],
+        of_metrics => {
+            let mut all = match of_metrics {
+                "metrics" => crate::metric_queries::of("job", "shop/payment"),
+                _ => crate::metric_queries::of("service_name", "payment"),
+            };
+            all.push(sql("series, count", "SELECT count(*) FROM series", None));
+            all.push(sql("samples, count", "SELECT count(*) FROM samples", None));
+            all
+        }
     }
 }
 
@@ -165,18 +170,18 @@ const TRACEQL_METRICS: [(&str, &str, &str); 5] = [
     ),
 ];
 
+/// A text as it stands in an address.
+pub fn escaped(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut out, byte| {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'_' | b'-' => out.push(byte as char),
+            byte => out.push_str(&format!("%{byte:02X}")),
+        }
+        out
+    })
+}
+
 fn traceql_questions(truth: &Truth) -> Vec<Question> {
-    let escaped = |query: &str| {
-        query.bytes().fold(String::new(), |mut out, byte| {
-            match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'_' | b'-' => {
-                    out.push(byte as char)
-                }
-                byte => out.push_str(&format!("%{byte:02X}")),
-            }
-            out
-        })
-    };
     let get = |path: String| Request::Get { path, accept: "application/json", spans: None };
     let mut all = Vec::new();
     all.extend(TRACEQL_SEARCHES.map(|(name, query, limit, matched)| {

@@ -3,8 +3,11 @@
 //! ```text
 //! spans, logs   15 minutes while the hour is open, the hour when it is closed
 //! metrics       2 hours
-//! older than 7 days, or more than 1 hour ahead: the day
+//! days that ended 7 days ago, or that begin more than 1 hour ahead: the day
 //! ```
+//!
+//! The windows of one head never overlap: whether a time is old is decided by its day. A point and its exemplars
+//! would otherwise come to lie in different segments.
 //!
 //! A head whose rows lie in more than [`SPLITS_MAX`] windows is split into the longer ones; what does
 //! not fit even so shares one window of all times.
@@ -45,7 +48,9 @@ pub(crate) fn window_at(t_ns: i64, len_ns: i64) -> TimeRange {
 
 /// Lengths to try for a time, shortest first.
 fn lengths(signal: Signal, t_ns: i64, now_ns: i64) -> [i64; 3] {
-    let is_usual = t_ns >= now_ns.saturating_sub(OLD_NS) && t_ns <= now_ns.saturating_add(AHEAD_NS);
+    let day = window_at(t_ns, DAY_NS);
+    let is_usual = day.end_ns > now_ns.saturating_sub(OLD_NS)
+        && day.start_ns <= now_ns.saturating_add(AHEAD_NS);
     if !is_usual {
         return [DAY_NS; 3];
     }
@@ -130,7 +135,9 @@ mod tests {
             (Signal::Traces, NOW - MINUTE_NS, 15 * MINUTE_NS),
             (Signal::Logs, NOW - 2 * HOUR_NS, HOUR_NS),
             (Signal::Traces, NOW - 8 * DAY_NS, DAY_NS),
-            (Signal::Traces, NOW + 2 * HOUR_NS, DAY_NS),
+            // The day of what is a week old is not old as a whole.
+            (Signal::Traces, NOW - 7 * DAY_NS - HOUR_NS, HOUR_NS),
+            (Signal::Traces, NOW + 2 * DAY_NS, DAY_NS),
             (Signal::Metrics, NOW, 2 * HOUR_NS),
         ] {
             let windows = Windows::choose(signal, NOW, std::iter::once(t_ns));
@@ -141,6 +148,21 @@ mod tests {
         for t_ns in [i64::MIN, i64::MAX, 0] {
             let window = Windows::choose(Signal::Logs, NOW, std::iter::once(t_ns)).of_time(t_ns);
             assert!(window.start_ns <= t_ns && t_ns <= window.end_ns, "{t_ns}");
+        }
+    }
+
+    #[test]
+    fn windows_of_a_head_do_not_overlap() {
+        for signal in Signal::ALL {
+            for around in [NOW - OLD_NS, NOW, NOW + AHEAD_NS, NOW + DAY_NS] {
+                let times: Vec<i64> = (-6..=6).map(|step| around + step * 20 * MINUTE_NS).collect();
+                let windows = Windows::choose(signal, NOW, times.iter().copied());
+                for (t_ns, other_ns) in times.iter().zip(&times[1..]) {
+                    let (one, other) = (windows.of_time(*t_ns), windows.of_time(*other_ns));
+                    let is_apart = one.end_ns <= other.start_ns;
+                    assert!(one == other || is_apart, "{signal} {around}: {one:?} {other:?}");
+                }
+            }
         }
     }
 
