@@ -112,10 +112,8 @@ impl Source {
         let mut numbers: BTreeMap<Labels, usize> = BTreeMap::new();
         for row in 0..columns.len() {
             let next = numbers.len();
-            of_row.push(match targets.of(&columns, row)? {
-                Some(labels) => Some(*numbers.entry(labels.clone()).or_insert(next)),
-                None => None,
-            });
+            let labels = targets.of(&columns, row)?;
+            of_row.push(labels.map(|labels| *numbers.entry(labels.clone()).or_insert(next)));
         }
         let mut slots = vec![Slots::new(); numbers.len()];
         set.activity(&self.scan, &mut |row, min_ns, max_ns| {
