@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::context::Budget;
 use crate::logql::run::Origins;
+use crate::promql::SeriesIndex;
 use crate::sql::session::Sessions;
 use crate::{EngineOptions, Error, ErrorKind, QueryContext, Result};
 
@@ -27,6 +28,8 @@ struct Inner {
     sessions: Sessions,
     /// Resources as labels of streams.
     origins: Arc<Origins>,
+    /// Series by the labels that clients of Prometheus know.
+    series_index: Arc<SeriesIndex>,
     /// One permit a running query.
     running: Arc<Semaphore>,
     /// One permit a query that runs or waits.
@@ -62,6 +65,7 @@ impl Engine {
         Self(Arc::new(Inner {
             sessions: Sessions::new(&options),
             origins: Arc::default(),
+            series_index: Arc::default(),
             running: Arc::new(Semaphore::new(concurrency)),
             present: Arc::new(Semaphore::new(concurrency + options.waiting_max)),
             store,
@@ -111,6 +115,10 @@ impl Engine {
 
     pub(crate) fn origins(&self) -> &Arc<Origins> {
         &self.0.origins
+    }
+
+    pub(crate) fn series_index(&self) -> &Arc<SeriesIndex> {
+        &self.0.series_index
     }
 
     /// Workers of one query.

@@ -23,6 +23,8 @@ pub(crate) struct CacheKey {
 pub(crate) enum Part {
     /// The footer.
     Opened,
+    /// The table of series.
+    Series,
     /// The head of the index.
     Index,
     /// The table of trace ids, and their filter.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use throughline_model::{SpanId, TraceId};
 
 use super::ast::Expr;
-use super::labels::Labels;
+use super::labels::{BUCKET, Labels, QUANTILE};
 use super::matcher::Matcher;
 use super::{ParseError, Source};
 use crate::context::QueryStatsSnapshot;
@@ -121,6 +121,12 @@ impl Engine {
         query: &SeriesQuery,
         ctx: &QueryContext,
     ) -> Result<Found<String>> {
+        if query.selectors.is_empty() {
+            let (start_ms, end_ms) = (query.start_ms, query.end_ms);
+            let read = move |source: &Source| source.label_names(start_ms, end_ms);
+            let (names, stats) = self.read_series(ctx, read).await?;
+            return Ok(cut(names, query.limit, stats));
+        }
         let (all, stats) = self.label_sets(query, ctx).await?;
         let names = all.iter().flat_map(|labels| labels.iter().map(|(name, _)| &**name));
         let names = names.collect::<BTreeSet<_>>();
@@ -134,6 +140,12 @@ impl Engine {
         query: &SeriesQuery,
         ctx: &QueryContext,
     ) -> Result<Found<String>> {
+        if query.selectors.is_empty() && !matches!(name, BUCKET | QUANTILE) {
+            let (name, start_ms, end_ms) = (name.to_owned(), query.start_ms, query.end_ms);
+            let read = move |source: &Source| source.label_values(&name, start_ms, end_ms);
+            let (values, stats) = self.read_series(ctx, read).await?;
+            return Ok(cut(values, query.limit, stats));
+        }
         let (all, stats) = self.label_sets(query, ctx).await?;
         let values = all.iter().filter_map(|labels| labels.find(name).map(|value| &**value));
         let values = values.collect::<BTreeSet<_>>();
@@ -244,7 +256,8 @@ impl Engine {
         let admitted = self.admit(ctx).await?;
         let (view, scan) = (admitted.view.clone(), admitted.budget.scan.clone());
         let tracker = scan.tracker.clone();
-        let work = tracker.spawn_blocking(move || read(&Source::new(view, scan)));
+        let (index, threads) = (self.series_index().clone(), self.parallelism());
+        let work = tracker.spawn_blocking(move || read(&Source::new(view, scan, index, threads)));
         let outcome = admitted.budget.run(async {
             work.await.map_err(|err| Error::internal(format!("a read of series failed: {err}")))?
         });

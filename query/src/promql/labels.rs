@@ -13,6 +13,8 @@ pub const TYPE: &str = "__type__";
 pub const UNIT: &str = "__unit__";
 /// The label that holds the upper bound of a classic bucket.
 pub const BUCKET: &str = "le";
+/// The label that holds which quantile of a summary a series is.
+pub const QUANTILE: &str = "quantile";
 
 /// A label: its name and value.
 pub type Label = (Arc<str>, Arc<str>);
@@ -103,8 +105,13 @@ impl Labels {
 
     /// With a label set; an empty value removes it.
     pub fn with(&self, name: &str, value: &str) -> Self {
-        let others = self.iter().filter(|(own, _)| &**own != name).cloned();
-        Self::new(others.chain([(name.into(), value.into())]))
+        let mut labels = Vec::with_capacity(self.len() + 1);
+        labels.extend(self.iter().filter(|(own, _)| &**own != name).cloned());
+        if !value.is_empty() {
+            let place = labels.partition_point(|(own, _)| &**own < name);
+            labels.insert(place, (name.into(), value.into()));
+        }
+        Self::sorted(labels)
     }
 }
 

@@ -32,6 +32,7 @@ pub use eval::Value;
 pub use notes::Notes;
 pub use parse::{expression, labels as parse_labels, selector};
 pub use run::{Answer, Request};
+pub(crate) use source::SeriesIndex;
 pub use source::Source;
 
 /// How a query is evaluated.

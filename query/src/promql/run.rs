@@ -55,8 +55,9 @@ impl Engine {
         let admitted = self.admit(ctx).await?;
         let (view, scan) = (admitted.view.clone(), admitted.budget.scan.clone());
         let tracker = scan.tracker.clone();
+        let (index, threads) = (self.series_index().clone(), self.parallelism());
         let work = tracker.spawn_blocking(move || {
-            let source = Source::new(view, scan);
+            let source = Source::new(view, scan, index, threads);
             run(expr, &request, &source)
         });
         let outcome = admitted.budget.run(async {

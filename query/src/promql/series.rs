@@ -118,6 +118,20 @@ impl Samples {
         (self.kinds[step] == Kind::Float).then(|| self.floats[step])
     }
 
+    /// Does something with every number.
+    pub fn for_each_float(&self, mut with: impl FnMut(usize, f64)) {
+        for (step, (kind, value)) in self.kinds.iter().zip(&self.floats).enumerate() {
+            if *kind == Kind::Float {
+                with(step, *value);
+            }
+        }
+    }
+
+    /// Whether there may be histograms.
+    pub fn has_histograms(&self) -> bool {
+        !self.histograms.is_empty()
+    }
+
     /// The histogram at a step, if there is one.
     pub fn histogram(&self, step: usize) -> Option<&Arc<NativeHistogram>> {
         match self.kinds[step] {

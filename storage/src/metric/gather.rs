@@ -122,7 +122,7 @@ pub struct Gathered<'a> {
 impl<'a> Gathered<'a> {
     /// Regroups the points whose time lies in the range, and the exemplars that came
     /// with them. `rows` says for each row of each table which of `series` series it is, or
-    /// [`NOT_WANTED`].
+    /// [`NOT_WANTED`]; those of a table of which nothing is wanted may be missing.
     pub fn new(
         batches: &[&'a MetricBatch],
         tables: &Tables<'_>,
@@ -137,9 +137,16 @@ impl<'a> Gathered<'a> {
             complex: Vec::new(),
             exemplars: Vec::new(),
         };
-        let rows_of = |batch: usize| rows[tables.of_batch[batch] as usize].as_slice();
+        let is_wanted = rows.iter().map(|rows| rows.iter().any(|row| *row != NOT_WANTED));
+        let is_wanted = is_wanted.collect::<Vec<_>>();
+        // A batch of which no series is wanted is not looked at; one without series has no points.
+        let rows_of = |batch: usize| -> Option<&[u32]> {
+            let table = tables.of_batch[batch] as usize;
+            let has_series = batches[batch].series.num_rows() > 0;
+            (is_wanted[table] || !has_series).then_some(rows[table].as_slice())
+        };
         for (i, batch) in batches.iter().enumerate() {
-            let rows = rows_of(i);
+            let Some(rows) = rows_of(i) else { continue };
             let (points, ..) = number_columns(&batch.numbers)?;
             for (series, time) in points.series.iter().zip(points.times) {
                 let row = row(rows, *series)?;
@@ -170,7 +177,7 @@ impl<'a> Gathered<'a> {
 
     fn place_numbers<'r>(
         &mut self,
-        rows_of: impl Fn(usize) -> &'r [u32],
+        rows_of: impl Fn(usize) -> Option<&'r [u32]>,
         range: &TimeRange,
     ) -> Result<()> {
         let mut total = 0;
@@ -181,7 +188,7 @@ impl<'a> Gathered<'a> {
         let mut next = self.number_starts.clone();
         self.numbers = vec![Placed::default(); total];
         for (i, batch) in self.batches.iter().enumerate() {
-            let rows = rows_of(i);
+            let Some(rows) = rows_of(i) else { continue };
             let (points, kinds, bits) = number_columns(&batch.numbers)?;
             for (at, series) in points.series.iter().enumerate() {
                 let (row, time_ns) = (row(rows, *series)?, points.times[at]);

@@ -29,8 +29,9 @@ pub fn merge_metrics(
     sinks: &mut Sinks,
 ) -> Result<SegmentMeta> {
     let opened = inputs.iter().map(|input| input.open()).collect::<Result<Vec<_>>>()?;
-    let tables = opened.iter().map(|input| &input.series).collect::<Vec<_>>();
-    let (table, rows) = series::union(&tables)?;
+    let tables = inputs.iter().map(|input| input.series()).collect::<Result<Vec<_>>>()?;
+    let (table, rows) = series::union(&tables.iter().map(|table| &**table).collect::<Vec<_>>())?;
+    drop(tables);
     let cursors = opened.iter().zip(rows).map(|(input, rows)| Cursor::new(input, rows));
     let mut cursors = cursors.collect::<Result<Vec<_>>>()?;
     let mut writer = SegmentWriter::new(&table, options, sinks)?;

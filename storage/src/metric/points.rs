@@ -98,12 +98,33 @@ impl NumberPoints {
 
     /// Keeps points of wanted times.
     pub fn retain(&mut self, wanted: impl Fn(i64) -> bool) {
-        if self.times.iter().all(|time| wanted(*time)) {
-            return;
+        let Some(from) = self.times.iter().position(|time| wanted(*time)) else {
+            return self.clear();
+        };
+        let to = self.times.iter().rposition(|time| wanted(*time)).map_or(from, |last| last + 1);
+        if self.times[from..to].iter().all(|time| wanted(*time)) {
+            return self.cut(from, to);
         }
         let mut kept = NumberPoints::default();
         (0..self.len()).filter(|i| wanted(self.times[*i])).for_each(|i| kept.push_from(self, i));
         *self = kept;
+    }
+
+    /// Keeps the points `from..to`.
+    fn cut(&mut self, from: usize, to: usize) {
+        if from == 0 && to == self.len() {
+            return;
+        }
+        self.times.truncate(to);
+        self.start_times.truncate(to);
+        self.flags.truncate(to);
+        self.kinds.truncate(to);
+        self.bits.truncate(to);
+        self.times.drain(..from);
+        self.start_times.drain(..from);
+        self.flags.drain(..from);
+        self.kinds.drain(..from);
+        self.bits.drain(..from);
     }
 
     /// Of points at one time, keeps the last. The points must be in order.

@@ -6,7 +6,7 @@
 //!
 //! A segment that does not read back is named in the statistics (`partial`) and left out.
 
-mod activity;
+pub mod tables;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -87,7 +87,7 @@ pub struct SeriesPoints {
 }
 
 /// Which rows of a table of series are wanted; true for each that is.
-pub type Wanted<'a> = dyn Fn(&SeriesColumns<'_>) -> Result<Vec<bool>> + 'a;
+type Wanted<'a> = dyn Fn(&SeriesColumns<'_>) -> Result<Vec<bool>> + 'a;
 
 /// Finds the series of a view that meet the conditions and have a point in the range.
 pub fn find_series(
@@ -97,30 +97,6 @@ pub fn find_series(
 ) -> Result<SeriesSet> {
     let wanted = |series: &SeriesColumns<'_>| matching(series, &request.predicates);
     find_having(view, &wanted, request.time, Having::Points, context)
-}
-
-/// Finds the series of a view that `wanted` picks and that have a point in the range. It is asked for
-/// every table of the view.
-pub fn find_series_where(
-    view: &Arc<View>,
-    wanted: &Wanted<'_>,
-    time: TimeRange,
-    context: &ScanContext,
-) -> Result<SeriesSet> {
-    find_having(view, wanted, time, Having::Points, context)
-}
-
-/// As [`find_series_where`], for exemplars in the range; the set may hold series without one.
-pub fn find_exemplars_where(
-    view: &Arc<View>,
-    wanted: &Wanted<'_>,
-    time: TimeRange,
-    rows_max: usize,
-    context: &ScanContext,
-) -> Result<(SeriesSet, Vec<(usize, Exemplar)>)> {
-    let set = find_having(view, wanted, time, Having::Exemplars, context)?;
-    let exemplars = set.exemplars(|exemplar| exemplar.time_ns, context, rows_max)?;
-    Ok((set, exemplars))
 }
 
 /// Reads exemplars in the range of series that meet the conditions, by series and time; the set may
@@ -168,9 +144,9 @@ fn find_having(
         }
         match wanted_of(segment, wanted, &time, having, context) {
             Ok(Some((opened, own))) => {
-                let mut wanted = vec![false; opened.series.num_rows()];
+                let mut wanted = vec![false; opened.series_len()];
                 own.iter().for_each(|row| wanted[*row as usize] = true);
-                found.push(filter(&opened.series, &wanted)?);
+                found.push(filter(&*segment.series()?, &wanted)?);
                 segments.push(SegmentRows {
                     segment: segment.clone(),
                     opened,
@@ -224,7 +200,7 @@ fn wanted_of(
     context: &ScanContext,
 ) -> Result<Option<(Arc<Opened>, Vec<u32>)>> {
     let opened = segment.open()?;
-    let wanted = wanted(&SeriesColumns::new(&opened.series)?)?;
+    let wanted = wanted(&SeriesColumns::new(&*segment.series()?)?)?;
     let rows = 0..wanted.len() as u32;
     let mut own = rows.filter(|row| wanted[*row as usize]).collect::<Vec<_>>();
     if having == Having::Exemplars {
@@ -386,10 +362,10 @@ fn too_many_exemplars(rows_max: usize) -> Error {
 
 impl SegmentRows {
     fn points_per_series(&self) -> u64 {
-        self.segment.meta.rows / (self.opened.series.num_rows() as u64).max(1) + 1
+        self.segment.meta.rows / (self.opened.series_len() as u64).max(1) + 1
     }
 
-    /// Appends the points of the series `from..to` of the set to `groups`.
+    /// Appends the points of the series `from..` of the set to `groups`.
     fn read(
         &self,
         from: usize,
@@ -399,32 +375,9 @@ impl SegmentRows {
     ) -> Result<()> {
         let start = self.global.partition_point(|row| (*row as usize) < from);
         let end = self.global.partition_point(|row| (*row as usize) < from + groups.len());
-        if start == end {
-            return Ok(());
-        }
-        let own = &self.own[start..end];
-        let mut at = start;
-        for batch in self.opened.chunks(Some(own), &ALL_DATA, Some(&context.stats))? {
-            check(context)?;
-            let batch = batch?;
-            let chunks = ChunkColumns::new(&batch)?;
-            for (row, series) in chunks.series.iter().enumerate() {
-                while self.own.get(at).is_some_and(|own| own < series) {
-                    at += 1;
-                }
-                if self.own.get(at) != Some(series) {
-                    return Err(Error::corrupt(format!(
-                        "a chunk of series {series}, not asked for"
-                    )));
-                }
-                if !time.overlaps(chunks.min_times[row], chunks.max_times[row]) {
-                    continue;
-                }
-                let group = &mut groups[self.global[at] as usize - from];
-                chunks.decode(row, &self.opened, &mut group.numbers, &mut group.complex)?;
-            }
-        }
-        Ok(())
+        let places = self.global[start..end].iter().map(|row| row - from as u32);
+        let places = places.collect::<Vec<_>>();
+        read_rows(&self.opened, (&self.own[start..end], &places), groups, time, context)
     }
 
     fn exemplars(
@@ -449,6 +402,62 @@ impl SegmentRows {
         }
         Ok(())
     }
+}
+
+/// Appends the points of rows of a segment's table, which ascend, to the groups at their places.
+fn read_rows(
+    opened: &Opened,
+    (rows, places): (&[u32], &[u32]),
+    groups: &mut [SeriesPoints],
+    time: &TimeRange,
+    context: &ScanContext,
+) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut at = 0;
+    for batch in opened.chunks(Some(rows), &ALL_DATA, Some(&context.stats))? {
+        check(context)?;
+        let batch = batch?;
+        let chunks = ChunkColumns::new(&batch)?;
+        for (row, series) in chunks.series.iter().enumerate() {
+            while rows.get(at).is_some_and(|own| own < series) {
+                at += 1;
+            }
+            if rows.get(at) != Some(series) {
+                return Err(Error::corrupt(format!("a chunk of series {series}, not asked for")));
+            }
+            if !time.overlaps(chunks.min_times[row], chunks.max_times[row]) {
+                continue;
+            }
+            let group = &mut groups[places[at] as usize];
+            chunks.decode(row, opened, &mut group.numbers, &mut group.complex)?;
+        }
+    }
+    Ok(())
+}
+
+/// Adds the points of heads, and puts all in order.
+fn complete(
+    groups: &mut [SeriesPoints],
+    gathered: &Gathered<'_>,
+    time: &TimeRange,
+    context: &ScanContext,
+) -> Result<()> {
+    let (mut read, mut matched) = (0, 0);
+    for group in groups {
+        gathered.numbers(group.series, &mut group.numbers);
+        gathered.complex(group.series, &mut group.complex)?;
+        read += group.numbers.len() + group.complex.len();
+        group.numbers.retain(|time_ns| time.contains(time_ns));
+        group.complex.retain(|time_ns| time.contains(time_ns));
+        group.numbers.sort();
+        group.complex.sort();
+        matched += group.numbers.len() + group.complex.len();
+    }
+    ScanStats::add(&context.stats.rows_matched, matched as u64);
+    ScanStats::add(&context.stats.rows_scanned, read as u64);
+    Ok(())
 }
 
 /// Reads the points of a set, a group of series at a time.
@@ -477,19 +486,7 @@ impl PointReader<'_> {
                 leave_out(&rows.segment, err, &self.context)?;
             }
         }
-        let mut read = 0;
-        for group in &mut groups {
-            self.gathered.numbers(group.series, &mut group.numbers);
-            self.gathered.complex(group.series, &mut group.complex)?;
-            read += group.numbers.len() + group.complex.len();
-            group.numbers.retain(|time_ns| self.set.time.contains(time_ns));
-            group.complex.retain(|time_ns| self.set.time.contains(time_ns));
-            group.numbers.sort();
-            group.complex.sort();
-        }
-        let matched = groups.iter().map(|group| group.numbers.len() + group.complex.len());
-        ScanStats::add(&self.context.stats.rows_matched, matched.sum::<usize>() as u64);
-        ScanStats::add(&self.context.stats.rows_scanned, read as u64);
+        complete(&mut groups, &self.gathered, &self.set.time, &self.context)?;
         Ok(Some(groups))
     }
 }

@@ -70,15 +70,33 @@ impl MetricSegment {
         verify_files(&self.store, &self.meta)
     }
 
-    /// The series table, the directory of the index and the footer of the chunks. Blocks.
+    /// The directory of the index and the footer of the chunks. Blocks.
     pub(crate) fn open(&self) -> Result<Arc<Opened>> {
         let key = CacheKey { segment: self.meta.id, part: Part::Opened };
         if let Some(opened) = self.cache.get::<Opened>(key) {
             return Ok(opened);
         }
-        let opened = Arc::new(Opened::read(&self.meta, &self.store)?);
+        let (opened, series) = Opened::read(&self.meta, &self.store)?;
+        let opened = Arc::new(opened);
         self.cache.put(key, opened.clone(), opened.memory_bytes());
+        self.keep_series(series);
         Ok(opened)
+    }
+
+    /// The series table, in `schema::series`, sorted. Blocks.
+    pub(crate) fn series(&self) -> Result<Arc<RecordBatch>> {
+        let key = CacheKey { segment: self.meta.id, part: Part::Series };
+        match self.cache.get::<RecordBatch>(key) {
+            Some(series) => Ok(series),
+            None => Ok(self.keep_series(self.open()?.read_series()?)),
+        }
+    }
+
+    fn keep_series(&self, series: RecordBatch) -> Arc<RecordBatch> {
+        let series = Arc::new(series);
+        let key = CacheKey { segment: self.meta.id, part: Part::Series };
+        self.cache.put(key, series.clone(), series::memory_bytes(&series));
+        series
     }
 }
 
@@ -91,8 +109,6 @@ impl Drop for MetricSegment {
 /// What is known of a segment once it was looked into.
 #[derive(Debug)]
 pub(crate) struct Opened {
-    /// In `schema::series`, sorted.
-    pub series: RecordBatch,
     /// For each series, the row of its first chunk; one more entry for the end.
     chunk_starts: Vec<u32>,
     sections: Vec<Section>,
@@ -106,16 +122,12 @@ pub(crate) struct Opened {
 type Page = Arc<Vec<Arc<[i64]>>>;
 
 impl Opened {
-    fn read(meta: &SegmentMeta, store: &SegmentStore) -> Result<Self> {
+    /// Of a segment, with its series table.
+    fn read(meta: &SegmentMeta, store: &SegmentStore) -> Result<(Self, RecordBatch)> {
         let name = meta.index_name();
         let index = store.open_file(&name)?;
         let sections = index::read_directory(meta.index_bytes, |range| index.read(range))?;
-        let of_series = |section: &&Section| section.kind == SectionKind::Series;
-        let section = sections
-            .iter()
-            .find(of_series)
-            .ok_or_else(|| Error::corrupt(format!("{name} has no series table")))?;
-        let (series, chunk_starts) = series_table(&index.read(section.range())?)?;
+        let (series, chunk_starts) = series_table(&index.read(series_range(&sections)?)?)?;
         let file = Arc::new(store.open_file(&meta.data_name())?);
         let data = DataFile { file, len: meta.data_bytes, stats: None };
         let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Required);
@@ -133,7 +145,17 @@ impl Opened {
                 meta.data_name()
             )));
         }
-        Ok(Self { series, chunk_starts, sections, pages: Mutex::default(), index, data, footer })
+        let pages = Mutex::default();
+        Ok((Self { chunk_starts, sections, pages, index, data, footer }, series))
+    }
+
+    /// How many series there are.
+    pub fn series_len(&self) -> usize {
+        self.chunk_starts.len().saturating_sub(1)
+    }
+
+    fn read_series(&self) -> Result<RecordBatch> {
+        Ok(series_table(&self.index.read(series_range(&self.sections)?)?)?.0)
     }
 
     /// A sequence of times.
@@ -174,6 +196,11 @@ impl Opened {
         self.chunk_starts[series] as usize..self.chunk_starts[series + 1] as usize
     }
 
+    /// Whether every series has a chunk.
+    pub fn all_have_chunks(&self) -> bool {
+        self.chunk_starts.is_sorted_by(|a, b| a < b)
+    }
+
     /// The chunks of the given series (ascending rows of the series table; all for `None`): batches of
     /// [`layout::chunks`], restricted to `columns`. Bytes read are counted in `stats`.
     pub fn chunks(
@@ -196,7 +223,7 @@ impl Opened {
 
     fn selection(&self, series: &[u32]) -> Result<RowSelection> {
         let total = self.chunk_starts.last().copied().unwrap_or(0) as usize;
-        let is_known = |row: &u32| (*row as usize) < self.series.num_rows();
+        let is_known = |row: &u32| (*row as usize) < self.series_len();
         if !series.iter().all(is_known) || !series.is_sorted_by(|a, b| a < b) {
             return Err(Error::invalid(
                 "chunks of series that are not in the segment, or unsorted",
@@ -208,11 +235,16 @@ impl Opened {
     }
 
     fn memory_bytes(&self) -> usize {
-        self.series.get_array_memory_size()
-            + self.chunk_starts.len() * 4
+        self.chunk_starts.len() * 4
             + self.sections.len() * size_of::<Section>()
             + self.footer.metadata().memory_size()
     }
+}
+
+fn series_range(sections: &[Section]) -> Result<Range<u64>> {
+    let section = sections.iter().find(|section| section.kind == SectionKind::Series);
+    let section = section.ok_or_else(|| Error::corrupt("an index without a series table"))?;
+    Ok(section.range())
 }
 
 /// The series table of a section, and where the chunks of each series begin.

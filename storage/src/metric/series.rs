@@ -384,6 +384,12 @@ fn id_hash(id: &[u8]) -> u64 {
     id.first_chunk::<8>().map_or(0, |chunk| u64::from_le_bytes(*chunk))
 }
 
+/// Bytes that a table holds. Columns that were read together share a buffer, which counts once.
+pub fn memory_bytes(table: &RecordBatch) -> usize {
+    let of = |column: &ArrayRef| column.to_data().get_slice_memory_size().unwrap_or(0);
+    table.columns().iter().map(of).sum()
+}
+
 /// A table without its ids, as it is stored: they follow from the rest and do not compress.
 pub fn without_ids(table: &RecordBatch) -> Result<RecordBatch> {
     let others = (1..table.num_columns()).collect::<Vec<_>>();

@@ -141,7 +141,8 @@ fn a_segment_holds_its_series_and_chunks() {
     assert_eq!(segment.meta.max_time_ns, T0 + 39 * 15 * SECOND_NS);
     segment.verify().expect("sums agree");
     let index = segment.open().expect("opens");
-    let names = SeriesColumns::new(&index.series).expect("columns");
+    let series = segment.series().expect("reads");
+    let names = SeriesColumns::new(&series).expect("columns");
     let list = (0..9)
         .map(|row| (names.names().text(row), names.dict("service_name").expect("there").text(row)));
     assert_eq!(
@@ -179,7 +180,8 @@ fn a_segment_holds_its_series_and_chunks() {
 /// All points of a segment as text, one a line, by series.
 fn dump(segment: &MetricSegment) -> Vec<String> {
     let opened = segment.open().expect("opens");
-    let table = SeriesColumns::new(&opened.series).expect("columns");
+    let series = segment.series().expect("reads");
+    let table = SeriesColumns::new(&series).expect("columns");
     let mut lines = Vec::new();
     for batch in opened.chunks(None, &chunk_rows::ALL_DATA, None).expect("opens") {
         let batch = batch.expect("reads");

@@ -6,7 +6,9 @@ use hashbrown::HashMap;
 use throughline_model::histogram::{Incompatible, KahanHistogram, NativeHistogram, kahan_add};
 
 use super::range::over_time::{HistogramMean, Mean, Met};
-use super::{Evaluator, Result, Value, drop_empty, failed, merge_same, quantiles};
+use super::{
+    Evaluator, Result, Value, aggregate_floats, drop_empty, failed, merge_same, quantiles,
+};
 use crate::promql::ast::{Aggregate, AggregateOp, Span};
 use crate::promql::labels::{Labels, NAME};
 use crate::promql::notes::{HistogramOp, Note, Notes};
@@ -54,7 +56,7 @@ impl Evaluator<'_> {
             Some(parameter) => self.scalar(parameter, grid)?,
             None => Vec::new(),
         };
-        let before = self.samples;
+        let before = self.held();
         let series = self.vector(&aggregate.operand, grid)?;
         let groups = Groups::new(&series, &aggregate.grouping, aggregate.is_without);
         use AggregateOp::{BottomK, LimitK, LimitRatio, TopK};
@@ -64,8 +66,7 @@ impl Evaluator<'_> {
             }
             _ => self.aggregate_groups(aggregate, &parameter, &series, groups, grid),
         };
-        self.samples = before;
-        self.hold(result.iter().map(|series| series.samples.len()).sum())?;
+        self.hold_instead(before, result.iter().map(|series| series.samples.len()).sum())?;
         Ok(Value::Vector(result))
     }
 
@@ -78,6 +79,9 @@ impl Evaluator<'_> {
         grid: &Grid,
     ) -> Vec<Series> {
         let op = aggregate.op;
+        if let Some(results) = aggregate_floats::aggregate(op, series, &groups, grid.steps) {
+            return results;
+        }
         let span = aggregate.operand.span();
         if op == AggregateOp::Quantile
             && let Some(place) = &aggregate.parameter

@@ -4,6 +4,7 @@
 //! range slides its window along the points of one series at a time.
 
 mod aggregate;
+mod aggregate_floats;
 mod aggregate_k;
 mod binary;
 mod call;
@@ -16,6 +17,8 @@ mod quantiles;
 mod range;
 mod select;
 mod sort;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hashbrown::HashMap;
 
@@ -44,6 +47,9 @@ pub enum Value {
     Text(String),
 }
 
+/// What was calculated apart, if anything came of it, and what it should be read with.
+type Noted<T> = (Option<T>, Notes);
+
 /// Evaluates expressions.
 pub struct Evaluator<'a> {
     source: &'a Source,
@@ -51,7 +57,7 @@ pub struct Evaluator<'a> {
     /// What the answer should be read with.
     pub notes: Notes,
     /// Samples that the query holds.
-    samples: usize,
+    samples: AtomicUsize,
 }
 
 /// An error of evaluation: the question is sound, but these data have no answer.
@@ -62,7 +68,7 @@ pub(super) fn failed(message: impl Into<String>) -> Error {
 impl<'a> Evaluator<'a> {
     /// An evaluator over a source of series.
     pub fn new(source: &'a Source, options: &'a EvalOptions) -> Self {
-        Self { source, options, notes: Notes::default(), samples: 0 }
+        Self { source, options, notes: Notes::default(), samples: AtomicUsize::new(0) }
     }
 
     /// Evaluates a whole query. Names that were to go are gone in the result.
@@ -138,9 +144,9 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Counts samples that the query holds.
-    fn hold(&mut self, samples: usize) -> Result<()> {
-        self.samples += samples;
-        if self.samples > self.options.samples_max {
+    fn hold(&self, samples: usize) -> Result<()> {
+        let held = self.samples.fetch_add(samples, Ordering::Relaxed) + samples;
+        if held > self.options.samples_max {
             return Err(Error::new(
                 ErrorKind::Limit,
                 format!(
@@ -153,8 +159,29 @@ impl<'a> Evaluator<'a> {
         Ok(())
     }
 
-    fn release(&mut self, samples: usize) {
-        self.samples = self.samples.saturating_sub(samples);
+    fn release(&self, samples: usize) {
+        self.samples.fetch_sub(samples, Ordering::Relaxed);
+    }
+
+    /// Samples that the query holds.
+    fn held(&self) -> usize {
+        self.samples.load(Ordering::Relaxed)
+    }
+
+    /// Holds as many as before something was calculated, and those of its result.
+    fn hold_instead(&self, before: usize, samples: usize) -> Result<()> {
+        self.samples.store(before, Ordering::Relaxed);
+        self.hold(samples)
+    }
+
+    /// Takes the notes of what was calculated apart.
+    fn noted<T>(&mut self, found: Vec<Noted<T>>) -> Vec<T> {
+        let notes = &mut self.notes;
+        let take = |(value, own): Noted<T>| {
+            notes.merge(own);
+            value
+        };
+        found.into_iter().filter_map(take).collect()
     }
 
     /// A series whose value is no longer that of its metric.
@@ -211,9 +238,8 @@ impl<'a> Evaluator<'a> {
         if inner.steps == 0 {
             return Ok(Vec::new());
         }
-        let before = self.samples;
+        let before = self.held();
         let series = self.vector(&subquery.inner, &inner)?;
-        self.samples = before;
         let points = series.into_iter().map(|series| {
             let mut points = Points::default();
             for step in 0..inner.steps {
@@ -230,7 +256,7 @@ impl<'a> Evaluator<'a> {
             PointSeries { labels: series.labels, drops_name: series.drops_name, points }
         });
         let points = points.filter(|series| !series.points.is_empty()).collect::<Vec<_>>();
-        self.hold(points.iter().map(|series| series.points.len()).sum())?;
+        self.hold_instead(before, points.iter().map(|series| series.points.len()).sum())?;
         Ok(points)
     }
 

@@ -7,8 +7,9 @@ use throughline_model::histogram::{NativeHistogram, ResetHint, is_stale};
 use super::{Evaluator, Result, failed, histograms};
 use crate::promql::ast::{At, Edges, MatrixSelector, Shift, Span, VectorSelector};
 use crate::promql::labels::NAME;
-use crate::promql::notes::Note;
+use crate::promql::notes::{Note, Notes};
 use crate::promql::series::{Grid, PointSeries, Points, Sample, Samples, Series};
+use crate::promql::source::Work;
 use crate::promql::source::points::keep_totals;
 
 /// The time that a selector looks at for a step.
@@ -25,18 +26,19 @@ pub(super) fn references_ms(shift: &Shift, grid: &Grid) -> (i64, i64) {
 }
 
 impl Evaluator<'_> {
-    /// The series of a selector with their points from `from_ms` to `to_ms`.
-    pub(super) fn load(
+    /// Does `work` on the series of a selector with their points from `from_ms` to `to_ms`.
+    pub(super) fn each<T: Send>(
         &self,
         selector: &VectorSelector,
-        from_ms: i64,
-        to_ms: i64,
-    ) -> Result<Vec<PointSeries>> {
-        let mut loaded = self.source.select(&selector.matchers, from_ms, to_ms)?;
-        if selector.only_totals {
-            loaded.iter_mut().for_each(|series| keep_totals(&mut series.points));
-        }
-        Ok(loaded)
+        (from_ms, to_ms): (i64, i64),
+        work: &Work<'_, T>,
+    ) -> Result<Vec<T>> {
+        self.source.each(&selector.matchers, from_ms, to_ms, &|mut series| {
+            if selector.only_totals {
+                keep_totals(&mut series.points);
+            }
+            work(series)
+        })
     }
 
     /// The newest value of each series at each step, if it is not older than the lookback.
@@ -49,20 +51,19 @@ impl Evaluator<'_> {
         let (first, last) = references_ms(&selector.shift, grid);
         let is_smoothed = selector.edges == Edges::Smoothed;
         let last = if is_smoothed { last + lookback_ms } else { last };
-        let loaded = self.load(selector, first - lookback_ms + 1, last)?;
-        let mut found = Vec::with_capacity(loaded.len());
-        for series in loaded {
+        let this = &*self;
+        let found = this.each(selector, (first - lookback_ms + 1, last), &|series| {
+            let mut notes = Notes::default();
             let samples = match is_smoothed {
-                true => self.smoothed(&series, selector, grid),
+                true => this.smoothed(&series, selector, grid, &mut notes),
                 false => newest(&series.points, &selector.shift, grid, lookback_ms),
             };
             let count = samples.len();
-            if count > 0 {
-                self.hold(count)?;
-                found.push(Series { labels: series.labels, drops_name: false, samples });
-            }
-        }
-        Ok(found)
+            this.hold(count)?;
+            let result = Series { labels: series.labels, drops_name: false, samples };
+            Ok(Some(((count > 0).then_some(result), notes)))
+        })?;
+        Ok(self.noted(found))
     }
 
     /// The times, in milliseconds, of the newest values of each series.
@@ -74,9 +75,8 @@ impl Evaluator<'_> {
     ) -> Result<Vec<Series>> {
         let lookback_ms = self.options.lookback_ms;
         let (first, last) = references_ms(&selector.shift, grid);
-        let loaded = self.source.select(&selector.matchers, first - lookback_ms + 1, last)?;
-        let mut found = Vec::with_capacity(loaded.len());
-        for series in loaded {
+        let this = &*self;
+        this.each(selector, (first - lookback_ms + 1, last), &|series| {
             let mut samples = Samples::missing(grid.steps);
             let mut cursor = Cursor::new(&series.points);
             for step in 0..grid.steps {
@@ -87,12 +87,12 @@ impl Evaluator<'_> {
                     samples.set_float(step, ms as f64 / 1e3);
                 }
             }
-            if !samples.is_empty() {
-                self.hold(samples.len())?;
-                found.push(Series { labels: series.labels, drops_name: false, samples });
+            if samples.is_empty() {
+                return Ok(None);
             }
-        }
-        Ok(found)
+            this.hold(samples.len())?;
+            Ok(Some(Series { labels: series.labels, drops_name: false, samples }))
+        })
     }
 
     /// The points of a range, as the answer of a query.
@@ -110,30 +110,29 @@ impl Evaluator<'_> {
             Edges::Anchored => (start - lookback_ms, end),
             Edges::Smoothed => (start - lookback_ms, end + lookback_ms),
         };
-        let mut loaded = self.load(&matrix.selector, from + 1, to)?;
-        for series in &mut loaded {
+        let this = &*self;
+        this.each(&matrix.selector, (from + 1, to), &|mut series| {
             series.points.drop_stale();
-            if edges == Edges::Plain {
-                continue;
-            }
-            if !series.points.histograms.is_empty() {
+            if edges != Edges::Plain && !series.points.histograms.is_empty() {
                 let word = if edges == Edges::Anchored { "anchored" } else { "smoothed" };
                 let message = format!("{word} modifier is not supported with histograms");
                 return Err(failed(message));
             }
-            extend(&mut series.points, start, end, edges == Edges::Smoothed);
-        }
-        loaded.retain(|series| !series.points.is_empty());
-        self.hold(loaded.iter().map(|series| series.points.len()).sum())?;
-        Ok(loaded)
+            if edges != Edges::Plain {
+                extend(&mut series.points, start, end, edges == Edges::Smoothed);
+            }
+            this.hold(series.points.len())?;
+            Ok((!series.points.is_empty()).then_some(series))
+        })
     }
 
     /// The value at each step as a line between the points around it has it.
     fn smoothed(
-        &mut self,
+        &self,
         series: &PointSeries,
         selector: &VectorSelector,
         grid: &Grid,
+        notes: &mut Notes,
     ) -> Samples {
         let mut points = series.points.clone();
         points.drop_stale();
@@ -149,7 +148,7 @@ impl Evaluator<'_> {
                 (inside(&points.float_times), inside(&points.histogram_times));
             let name = || series.labels.find(NAME).cloned().unwrap_or_else(|| "".into());
             if !floats.is_empty() && !histograms.is_empty() {
-                self.notes.add(Note::MixedFloatsHistograms(name()), selector.span);
+                notes.add(Note::MixedFloatsHistograms(name()), selector.span);
             } else if !floats.is_empty() {
                 let (times, values) = (&points.float_times[floats.clone()], &points.floats[floats]);
                 if let Some(value) = between(times, values, at) {
@@ -158,7 +157,7 @@ impl Evaluator<'_> {
             } else if !histograms.is_empty() {
                 let times = &points.histogram_times[histograms.clone()];
                 let values = &points.histograms[histograms];
-                let value = self.histogram_between(times, values, at, name(), selector.span);
+                let value = histogram_between((times, values), at, name(), selector.span, notes);
                 if let Some(value) = value {
                     samples.set(step, Sample::Histogram(value));
                 }
@@ -166,39 +165,36 @@ impl Evaluator<'_> {
         }
         samples
     }
+}
 
-    fn histogram_between(
-        &mut self,
-        times: &[i64],
-        values: &[Arc<NativeHistogram>],
-        at: i64,
-        name: Arc<str>,
-        span: Span,
-    ) -> Option<Arc<NativeHistogram>> {
-        let i = times.partition_point(|time| *time < at);
-        if times.get(i) == Some(&at) {
-            return Some(values[i].clone());
-        }
-        if i == 0 {
-            return None;
-        }
-        let Some(next) = values.get(i) else {
-            // Nothing comes after: the last value holds.
-            return Some(
-                NativeHistogram { hint: ResetHint::Unknown, ..(*values[i - 1]).clone() }.into(),
-            );
-        };
-        let last = &values[i - 1];
-        if last.has_custom_buckets() != next.has_custom_buckets() {
-            self.notes.add(Note::MixedExponentialCustom(name), span);
-            return None;
-        }
-        let is_counter = last.hint != ResetHint::Gauge || next.hint != ResetHint::Gauge;
-        let (left, right) = ((times[i - 1], &**last), (times[i], &**next));
-        histograms::interpolate(left, right, at, is_counter, &mut self.notes, span)
-            .ok()
-            .map(Arc::new)
+fn histogram_between(
+    (times, values): (&[i64], &[Arc<NativeHistogram>]),
+    at: i64,
+    name: Arc<str>,
+    span: Span,
+    notes: &mut Notes,
+) -> Option<Arc<NativeHistogram>> {
+    let i = times.partition_point(|time| *time < at);
+    if times.get(i) == Some(&at) {
+        return Some(values[i].clone());
     }
+    if i == 0 {
+        return None;
+    }
+    let Some(next) = values.get(i) else {
+        // Nothing comes after: the last value holds.
+        return Some(
+            NativeHistogram { hint: ResetHint::Unknown, ..(*values[i - 1]).clone() }.into(),
+        );
+    };
+    let last = &values[i - 1];
+    if last.has_custom_buckets() != next.has_custom_buckets() {
+        notes.add(Note::MixedExponentialCustom(name), span);
+        return None;
+    }
+    let is_counter = last.hint != ResetHint::Gauge || next.hint != ResetHint::Gauge;
+    let (left, right) = ((times[i - 1], &**last), (times[i], &**next));
+    histograms::interpolate(left, right, at, is_counter, notes, span).ok().map(Arc::new)
 }
 
 /// Where the newest point is.
@@ -261,6 +257,10 @@ impl<'a> Cursor<'a> {
 
 fn newest(points: &Points, shift: &Shift, grid: &Grid, lookback_ms: i64) -> Samples {
     let mut samples = Samples::missing(grid.steps);
+    if points.histograms.is_empty() && shift.at.is_none() {
+        newest_floats(points, shift, grid, lookback_ms, &mut samples);
+        return samples;
+    }
     let mut cursor = Cursor::new(points);
     for step in 0..grid.steps {
         match cursor.newest(reference_ms(shift, grid.time_ms(step)), lookback_ms) {
@@ -272,6 +272,28 @@ fn newest(points: &Points, shift: &Shift, grid: &Grid, lookback_ms: i64) -> Samp
         }
     }
     samples
+}
+
+/// The same where all are numbers, and the reference grows with the steps.
+fn newest_floats(
+    points: &Points,
+    shift: &Shift,
+    grid: &Grid,
+    lookback_ms: i64,
+    samples: &mut Samples,
+) {
+    let times = &points.float_times;
+    let mut next = 0;
+    for step in 0..grid.steps {
+        let reference = reference_ms(shift, grid.time_ms(step));
+        while times.get(next).is_some_and(|time| *time <= reference) {
+            next += 1;
+        }
+        let Some(newest) = next.checked_sub(1) else { continue };
+        if times[newest] > reference - lookback_ms && !is_stale(points.floats[newest]) {
+            samples.set_float(step, points.floats[newest]);
+        }
+    }
 }
 
 /// The value at a time on the line between the points around it; after the last point, its value.

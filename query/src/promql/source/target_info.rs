@@ -6,14 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hashbrown::HashMap;
-use throughline_model::metric::MetricKind;
-use throughline_model::origin;
 use throughline_model::time::TimeRange;
-use throughline_storage::metric::scan::{SeriesSet, find_series_where};
-use throughline_storage::metric::series::SeriesColumns;
+use throughline_storage::metric::scan::tables::TableSet;
 
-use super::translate::{Translator, target_labels};
+use super::index::Selection;
 use super::{NS_PER_MS, Source, meets, meets_one, range};
 use crate::Result;
 use crate::promql::LOOKBACK_MS;
@@ -23,55 +19,16 @@ use crate::promql::series::{PointSeries, Points};
 
 /// The name of the series.
 pub(super) const TARGET_INFO: &str = "target_info";
-/// What `job` and `instance` already say.
-const IN_TARGET_LABELS: [&str; 3] = ["service.name", "service.namespace", "service.instance.id"];
 const SLOT_MS: i64 = LOOKBACK_MS / 2;
 
 /// First and last times by pieces of time.
 type Slots = BTreeMap<i64, (i64, i64)>;
 
-/// The labels of resources, by their number in a table; those that do not meet the conditions have none.
-struct Targets<'m> {
-    matchers: &'m [Matcher],
-    translator: Translator,
-    known: HashMap<usize, Option<Labels>>,
-}
-
-impl<'m> Targets<'m> {
-    fn new(matchers: &'m [Matcher]) -> Self {
-        Self { matchers, translator: Translator::default(), known: HashMap::new() }
-    }
-
-    fn of(
-        &mut self,
-        columns: &SeriesColumns<'_>,
-        row: usize,
-    ) -> throughline_storage::Result<Option<&Labels>> {
-        let (resources, untyped) = (columns.resources(), MetricKind::Untyped as i32);
-        if columns.kinds[row] == untyped {
-            return Ok(None);
-        }
-        let key = resources.key(row);
-        if !self.known.contains_key(&key) {
-            let labels = self.labels(resources.at(row))?;
-            self.known.insert(key, labels.filter(|labels| meets(labels, self.matchers)));
-        }
-        Ok(self.known[&key].as_ref())
-    }
-
-    /// None where there is no target, or nothing more to say of it.
-    fn labels(&mut self, resource: &[u8]) -> throughline_storage::Result<Option<Labels>> {
-        let target = target_labels(resource)?;
-        let is_said = |name: &str| IN_TARGET_LABELS.contains(&name);
-        let set = origin::resource_attrs(resource)?;
-        let mut labels = self.translator.attributes_but(set, &is_said)?;
-        if target.is_empty() || labels.is_empty() {
-            return Ok(None);
-        }
-        labels.extend(target);
-        labels.push((NAME.into(), TARGET_INFO.into()));
-        Ok(Some(Labels::new(labels)))
-    }
+/// Targets that meet conditions, and the series that are of them.
+struct Targets {
+    /// By number; others have none.
+    labels: Vec<Option<Labels>>,
+    selection: Selection,
 }
 
 /// Whether conditions may be met by the series.
@@ -88,14 +45,13 @@ impl Source {
         from_ms: i64,
         to_ms: i64,
     ) -> Result<BTreeSet<Labels>> {
-        let mut found = BTreeSet::new();
-        if let Some(set) = self.series_of_targets(matchers, range(from_ms, to_ms))? {
-            let (columns, mut targets) = (set.columns()?, Targets::new(matchers));
-            for row in 0..columns.len() {
-                found.extend(targets.of(&columns, row)?.cloned());
-            }
-        }
-        Ok(found)
+        let tables = TableSet::open(&self.view, range(from_ms, to_ms), &self.scan)?;
+        let Some(targets) = self.targets_of(&tables, matchers)? else { return Ok(BTreeSet::new()) };
+        let Selection { series, picked, .. } = &targets.selection;
+        let active = tables.active(picked, series.len(), &self.scan)?;
+        let active = series.iter().zip(active).filter(|(_, is_active)| *is_active);
+        let numbers = active.filter_map(|(selected, _)| selected.entry.target);
+        Ok(numbers.filter_map(|number| targets.labels[number as usize].clone()).collect())
     }
 
     /// The same with samples.
@@ -104,44 +60,41 @@ impl Source {
         matchers: &[Matcher],
         time: TimeRange,
     ) -> Result<Vec<PointSeries>> {
-        let Some(set) = self.series_of_targets(matchers, time)? else { return Ok(Vec::new()) };
+        if !may_be_wanted(matchers) {
+            return Ok(Vec::new());
+        }
+        let tables = TableSet::open(&self.view, time, &self.scan)?;
+        let Some(targets) = self.targets_of(&tables, matchers)? else { return Ok(Vec::new()) };
         let from_ms = time.start_ns.div_euclid(NS_PER_MS);
         let to_ms = (time.end_ns - 1).div_euclid(NS_PER_MS);
-        let (columns, mut targets) = (set.columns()?, Targets::new(matchers));
-        let mut of_row = Vec::with_capacity(columns.len());
-        let mut numbers: BTreeMap<Labels, usize> = BTreeMap::new();
-        for row in 0..columns.len() {
-            let next = numbers.len();
-            let labels = targets.of(&columns, row)?;
-            of_row.push(labels.map(|labels| *numbers.entry(labels.clone()).or_insert(next)));
-        }
-        let mut slots = vec![Slots::new(); numbers.len()];
-        set.activity(&self.scan, &mut |row, min_ns, max_ns| {
-            let Some(Some(number)) = of_row.get(row) else { return };
+        let Selection { series, picked, .. } = &targets.selection;
+        let mut slots = vec![Slots::new(); targets.labels.len()];
+        tables.activity(picked, &self.scan, &mut |number, min_ns, max_ns| {
+            let Some(target) = series[number].entry.target else { return };
             let (min, max) = (min_ns.div_euclid(NS_PER_MS), max_ns.div_euclid(NS_PER_MS));
-            mark(&mut slots[*number], min.max(from_ms), max.min(to_ms));
+            mark(&mut slots[target as usize], min.max(from_ms), max.min(to_ms));
         })?;
-        let series = numbers.into_iter().map(|(labels, number)| PointSeries {
-            labels,
-            drops_name: false,
-            points: points(&slots[number]),
+        let series = targets.labels.into_iter().zip(&slots).filter_map(|(labels, slots)| {
+            let points = points(slots);
+            let series = PointSeries { labels: labels?, drops_name: false, points };
+            (!series.points.is_empty()).then_some(series)
         });
-        Ok(series.filter(|series| !series.points.is_empty()).collect())
+        Ok(series.collect())
     }
 
-    fn series_of_targets(
-        &self,
-        matchers: &[Matcher],
-        time: TimeRange,
-    ) -> Result<Option<SeriesSet>> {
-        if time.is_empty() || !may_be_wanted(matchers) {
+    /// The targets that meet all conditions; nothing if there can be none.
+    fn targets_of(&self, tables: &TableSet, matchers: &[Matcher]) -> Result<Option<Targets>> {
+        if !may_be_wanted(matchers) {
             return Ok(None);
         }
-        let wanted = |columns: &SeriesColumns<'_>| {
-            let mut targets = Targets::new(matchers);
-            (0..columns.len()).map(|row| Ok(targets.of(columns, row)?.is_some())).collect()
-        };
-        Ok(Some(find_series_where(&self.view, &wanted, time, &self.scan)?))
+        let reader = self.index.read(tables)?;
+        let wanted = |labels: &Labels| meets(labels, matchers).then(|| labels.clone());
+        let labels = reader.targets().iter().map(wanted).collect::<Vec<_>>();
+        if labels.iter().all(Option::is_none) {
+            return Ok(None);
+        }
+        let selection = reader.select_targets(&|number| labels[number as usize].is_some());
+        Ok(Some(Targets { labels, selection }))
     }
 }
 

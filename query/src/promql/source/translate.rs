@@ -6,14 +6,19 @@
 
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use throughline_model::metric::MetricKind;
 use throughline_model::value::ValueRef;
 use throughline_model::{attrs, origin};
 use throughline_storage::metric::series::SeriesColumns;
 use throughline_storage::{Error, Result};
 
+use super::index::Part;
+use super::target_info::TARGET_INFO;
 use crate::promql::labels::{Label, Labels, NAME};
+
+/// What `job` and `instance` already say.
+const IN_TARGET_LABELS: [&str; 3] = ["service.name", "service.namespace", "service.instance.id"];
 
 /// What of a point a series of Prometheus holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,24 +39,6 @@ pub(crate) enum Derived {
     Native,
 }
 
-/// The labels that all series of a row have.
-#[derive(Clone, Debug)]
-pub(crate) struct Base {
-    /// Without a name; that of series as they are.
-    pub labels: Labels,
-    /// The name without suffixes of a part.
-    pub name: Arc<str>,
-    /// What the row's points hold.
-    pub derives: &'static [Derived],
-}
-
-impl Base {
-    /// The name of a part.
-    pub fn part_name(&self, derived: Derived) -> String {
-        part_name(&self.name, derived)
-    }
-}
-
 fn part_name(name: &str, derived: Derived) -> String {
     match derived {
         Derived::Count => format!("{name}_count"),
@@ -61,27 +48,49 @@ fn part_name(name: &str, derived: Derived) -> String {
     }
 }
 
-/// Translates the rows of one table; what rows share is translated once.
+/// Texts, each kept once.
 #[derive(Debug, Default)]
-pub(crate) struct Translator {
-    texts: HashMap<Box<str>, Arc<str>>,
-    names: HashMap<(usize, i32, usize, i32, bool), Arc<str>>,
-    resources: HashMap<usize, Arc<[Label]>>,
-    scopes: HashMap<usize, Arc<[Label]>>,
+pub(crate) struct Texts {
+    all: HashSet<Arc<str>>,
     label_names: HashMap<Box<str>, Arc<str>>,
 }
 
-impl Translator {
+impl Texts {
     fn text(&mut self, text: &str) -> Arc<str> {
-        self.texts.entry_ref(text).or_insert_with(|| text.into()).clone()
+        self.all.get_or_insert_with(text, |text| Arc::from(text)).clone()
+    }
+
+    fn label_name(&mut self, key: &str) -> Arc<str> {
+        if let Some(name) = self.label_names.get(key) {
+            return name.clone();
+        }
+        let name = self.text(&label_name(key));
+        self.label_names.insert(key.into(), name.clone());
+        name
+    }
+}
+
+/// What decides the name of a row's series: numbers of one table.
+type NameKey = (usize, i32, usize, i32, bool);
+
+/// Translates the rows of one table; what rows share is translated once.
+#[derive(Debug)]
+pub(crate) struct Translator<'t> {
+    texts: &'t mut Texts,
+    names: HashMap<NameKey, Arc<str>>,
+    resources: HashMap<usize, Arc<[Label]>>,
+    scopes: HashMap<usize, Arc<[Label]>>,
+}
+
+impl<'t> Translator<'t> {
+    /// A translator of one table.
+    pub fn new(texts: &'t mut Texts) -> Self {
+        let (resources, scopes) = (HashMap::new(), HashMap::new());
+        Self { texts, names: HashMap::new(), resources, scopes }
     }
 
     /// What decides the name of a row's series.
-    pub fn name_key(
-        &self,
-        columns: &SeriesColumns<'_>,
-        row: usize,
-    ) -> (usize, i32, usize, i32, bool) {
+    pub fn name_key(&self, columns: &SeriesColumns<'_>, row: usize) -> NameKey {
         let unit = columns.dict(throughline_model::schema::col::UNIT);
         (
             columns.names().key(row),
@@ -92,54 +101,67 @@ impl Translator {
         )
     }
 
-    /// The names that the series of a row may have; none where they are in the labels.
-    pub fn names(
-        &mut self,
-        columns: &SeriesColumns<'_>,
-        row: usize,
-    ) -> Result<Vec<(Derived, String)>> {
-        let derives = derives(kind_of(columns, row)?);
-        if derives.contains(&Derived::AsIs) {
-            return Ok(Vec::new());
-        }
-        let name = self.name(columns, row)?;
-        Ok(derives.iter().map(|derived| (*derived, part_name(&name, *derived))).collect())
-    }
-
-    fn name(&mut self, columns: &SeriesColumns<'_>, row: usize) -> Result<Arc<str>> {
+    /// The name of a row's series, without suffixes of a part.
+    pub fn name(&mut self, columns: &SeriesColumns<'_>, row: usize) -> Result<Arc<str>> {
         let key = self.name_key(columns, row);
         if let Some(name) = self.names.get(&key) {
             return Ok(name.clone());
         }
         let identity = columns.identity(row)?;
         let name: Arc<str> = match identity.kind {
-            MetricKind::Untyped => identity.name.into(),
+            MetricKind::Untyped => self.texts.text(identity.name),
             kind => {
                 let is_counter = columns.is_counter(row);
-                metric_name(identity.name, identity.unit, kind, is_counter).into()
+                self.texts.text(&metric_name(identity.name, identity.unit, kind, is_counter))
             }
         };
         self.names.insert(key, name.clone());
         Ok(name)
     }
 
-    /// The labels of a row.
-    pub fn base(&mut self, columns: &SeriesColumns<'_>, row: usize) -> Result<Base> {
+    /// The series that a row stands for.
+    pub fn parts(&mut self, columns: &SeriesColumns<'_>, row: usize) -> Result<Box<[Part]>> {
         let kind = kind_of(columns, row)?;
         let name = self.name(columns, row)?;
-        let derives = derives(kind);
-        if kind == MetricKind::Untyped {
-            let mut labels = self.plain(columns.attributes.value(row))?;
-            if !name.is_empty() {
-                labels.push((self.text(NAME), name.clone()));
-            }
-            return Ok(Base { labels: Labels::new(labels), name, derives });
+        let mut labels = match kind {
+            MetricKind::Untyped => self.plain(columns.attributes.value(row))?,
+            _ => self.attributes(columns.attributes.value(row))?,
+        };
+        if kind != MetricKind::Untyped {
+            labels.extend(self.scope(columns, row)?.iter().cloned());
+            // What the resource says goes before what a point says of the same name.
+            labels.extend(self.resource(columns, row)?.iter().cloned());
         }
-        let mut labels = self.attributes(columns.attributes.value(row))?;
-        labels.extend(self.scope(columns, row)?.iter().cloned());
-        // What the resource says goes before what a point says of the same name.
-        labels.extend(self.resource(columns, row)?.iter().cloned());
-        Ok(Base { labels: Labels::new(labels), name, derives })
+        let of_name = self.texts.text(NAME);
+        let mut part = |derived: &Derived| {
+            let name = match derived {
+                Derived::Buckets | Derived::Count | Derived::Sum => {
+                    self.texts.text(&part_name(&name, *derived))
+                }
+                _ => name.clone(),
+            };
+            let labels = labels.iter().cloned().chain([(of_name.clone(), name)]);
+            Part { derived: *derived, labels: Labels::new(labels) }
+        };
+        Ok(derives(kind).iter().map(&mut part).collect())
+    }
+
+    /// What the resource of a row says of its target, as labels of `target_info`; none where there is no target, or
+    /// nothing more to say of it.
+    pub fn target(&mut self, columns: &SeriesColumns<'_>, row: usize) -> Result<Option<Labels>> {
+        if columns.kinds[row] == MetricKind::Untyped as i32 {
+            return Ok(None);
+        }
+        let resource = columns.resources().at(row);
+        let target = target_labels(resource)?;
+        let is_said = |name: &str| IN_TARGET_LABELS.contains(&name);
+        let mut labels = self.attributes_but(origin::resource_attrs(resource)?, &is_said)?;
+        if target.is_empty() || labels.is_empty() {
+            return Ok(None);
+        }
+        labels.extend(target);
+        labels.push((self.texts.text(NAME), TARGET_INFO.into()));
+        Ok(Some(Labels::new(labels)))
     }
 
     /// Attributes that are labels as they are.
@@ -148,7 +170,7 @@ impl Translator {
         for entry in attrs::iter(set) {
             let (key, value) = entry?;
             if let ValueRef::String(text) = ValueRef::read(value)? {
-                labels.push((self.text(key), self.text(text)));
+                labels.push((self.texts.text(key), self.texts.text(text)));
             }
         }
         Ok(labels)
@@ -161,7 +183,7 @@ impl Translator {
     }
 
     /// The same without some of them.
-    pub fn attributes_but(
+    fn attributes_but(
         &mut self,
         set: &[u8],
         is_left_out: &dyn Fn(&str) -> bool,
@@ -173,22 +195,13 @@ impl Translator {
                 continue;
             }
             let Some(text) = ValueRef::read(value)?.text()? else { continue };
-            let name = self.label_name(key);
+            let name = self.texts.label_name(key);
             match labels.iter_mut().find(|(own, _)| *own == name) {
-                Some((_, own)) => *own = format!("{own};{text}").into(),
-                None => labels.push((name, self.text(&text))),
+                Some((_, own)) => *own = self.texts.text(&format!("{own};{text}")),
+                None => labels.push((name, self.texts.text(&text))),
             }
         }
         Ok(labels)
-    }
-
-    fn label_name(&mut self, key: &str) -> Arc<str> {
-        if let Some(name) = self.label_names.get(key) {
-            return name.clone();
-        }
-        let name: Arc<str> = label_name(key).into();
-        self.label_names.insert(key.into(), name.clone());
-        name
     }
 
     fn resource(&mut self, columns: &SeriesColumns<'_>, row: usize) -> Result<Arc<[Label]>> {
@@ -197,7 +210,7 @@ impl Translator {
         if let Some(labels) = self.resources.get(&key) {
             return Ok(labels.clone());
         }
-        let labels: Arc<[Label]> = target_labels(resources.at(row))?.into();
+        let labels = self.kept(target_labels(resources.at(row))?);
         self.resources.insert(key, labels.clone());
         Ok(labels)
     }
@@ -215,10 +228,15 @@ impl Translator {
             ("otel_scope_schema_url", url),
         ];
         let parts = parts.into_iter().filter(|(_, value)| !value.is_empty());
-        let labels: Arc<[Label]> =
-            parts.map(|(name, value)| (name.into(), value.into())).collect::<Vec<_>>().into();
+        let parts = parts.map(|(name, value)| (name.into(), value.into())).collect();
+        let labels = self.kept(parts);
         self.scopes.insert(key, labels.clone());
         Ok(labels)
+    }
+
+    fn kept(&mut self, labels: Vec<Label>) -> Arc<[Label]> {
+        let labels = labels.iter();
+        labels.map(|(name, value)| (self.texts.text(name), self.texts.text(value))).collect()
     }
 }
 

@@ -8,6 +8,7 @@ mod describe;
 mod load;
 mod run;
 mod script;
+mod selection;
 
 use std::path::{Path, PathBuf};
 

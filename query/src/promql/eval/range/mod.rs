@@ -13,13 +13,14 @@ use std::sync::Arc;
 use throughline_model::histogram::NativeHistogram;
 
 use super::select::{reference_ms, references_ms};
-use super::{Evaluator, Result, SAME_LABELS, Value, failed, merge_same};
-use crate::promql::ast::{Call, Edges, Expr, Shift, Span, Type};
+use super::{Evaluator, Noted, Result, SAME_LABELS, Value, failed, merge_same};
+use crate::promql::ast::{Call, Edges, Expr, MatrixSelector, Shift, Span, Type};
 use crate::promql::labels::NAME;
 use crate::promql::notes::{Note, Notes};
 use crate::promql::series::{Grid, PointSeries, Points, Sample, Samples, Series};
 
 /// The points of one series in one window.
+#[derive(Default)]
 pub(super) struct Window<'a> {
     /// Times of numbers in milliseconds.
     pub times: &'a [i64],
@@ -46,7 +47,7 @@ pub(super) struct Context<'a> {
     /// For what the answer should be read with.
     pub notes: &'a mut Notes,
     /// The metric's name.
-    pub metric: Arc<str>,
+    pub metric: &'a Arc<str>,
     /// Where the first argument stands.
     pub span: Span,
     /// How the edges of the range are found.
@@ -98,12 +99,16 @@ pub(super) fn function(name: &str) -> Option<RangeFunction> {
     })
 }
 
-/// A range whose points are loaded.
-struct Ranged {
-    series: Vec<PointSeries>,
+/// A function over a range, with all but the points.
+struct Sliding<'a> {
+    name: &'static str,
+    function: RangeFunction,
+    span: Span,
     shift: Shift,
     range_ms: i64,
     edges: Edges,
+    scalars: Vec<Vec<f64>>,
+    grid: &'a Grid,
 }
 
 impl Evaluator<'_> {
@@ -114,42 +119,43 @@ impl Evaluator<'_> {
         grid: &Grid,
     ) -> Result<Value> {
         let name = call.function.name;
-        let mut scalars = Vec::new();
-        let mut ranged = None;
+        let (mut scalars, mut range) = (Vec::new(), None);
         for argument in &call.arguments {
             match argument.value_type() {
-                Type::Matrix => ranged = Some(self.ranged(name, argument, grid)?),
+                Type::Matrix => range = Some(argument.without_parens()),
                 _ => scalars.push(self.scalar(argument, grid)?),
             }
         }
-        let Some(ranged) = ranged else {
-            return Err(failed(format!("{name} has no range")));
+        let (shift, range_ms, edges) = match range {
+            Some(Expr::Matrix(matrix)) => {
+                let selector = &matrix.selector;
+                check_edges(name, selector.edges)?;
+                (selector.shift.clone(), matrix.range.ms, selector.edges)
+            }
+            Some(Expr::Subquery(subquery)) => {
+                (subquery.shift.clone(), subquery.range.ms, Edges::Plain)
+            }
+            _ => return Err(failed(format!("{name} has no range"))),
         };
-        let loaded = ranged.series.iter().map(|series| series.points.len()).sum();
         let span = self.argument_span(call, 0);
-        let keeps_name = matches!(name, "last_over_time" | "first_over_time");
-        let mut results = Vec::with_capacity(ranged.series.len());
-        for series in &ranged.series {
-            let samples = self.slide(series, &ranged, &scalars, function, span, grid)?;
-            if samples.is_empty() {
-                continue;
+        let sliding = Sliding { name, function, span, shift, range_ms, edges, scalars, grid };
+        let results = match range {
+            Some(Expr::Matrix(matrix)) => self.over_points(matrix, &sliding)?,
+            Some(Expr::Subquery(subquery)) => {
+                let series = self.subquery(subquery, grid)?;
+                let points = series.iter().map(|series| series.points.len()).sum();
+                let found = series.into_iter().map(|series| self.over_series(series, &sliding));
+                let found = found.collect::<Result<Vec<_>>>()?;
+                self.release(points);
+                found
             }
-            self.hold(samples.len())?;
-            if matches!(name, "rate" | "increase") {
-                self.note_if_no_counter(series, &samples, span);
-            }
-            let drops_name = series.drops_name;
-            let mut result = Series { labels: series.labels.clone(), drops_name, samples };
-            if !keeps_name || drops_name {
-                self.calculated(&mut result);
-            }
-            results.push(result);
-        }
-        self.release(loaded);
+            _ => Vec::new(),
+        };
+        let results = self.noted(results);
         if name == "absent_over_time" {
             return Ok(Value::Vector(self.absent_over_time(call, &results, grid)));
         }
-        if self.options.delays_name_removal || keeps_name {
+        if self.options.delays_name_removal || keeps_name(name) {
             return Ok(Value::Vector(results));
         }
         let count = results.len();
@@ -160,80 +166,104 @@ impl Evaluator<'_> {
         Ok(Value::Vector(merged))
     }
 
-    /// Loads the points of a range at all steps.
-    fn ranged(&mut self, name: &str, argument: &Expr, grid: &Grid) -> Result<Ranged> {
-        match argument.without_parens() {
-            Expr::Matrix(matrix) => {
-                let selector = &matrix.selector;
-                check_edges(name, selector.edges)?;
-                let (first, last) = references_ms(&selector.shift, grid);
-                let lookback_ms = self.options.lookback_ms;
-                let (before, after) = match selector.edges {
-                    Edges::Plain => (0, 0),
-                    Edges::Anchored => (lookback_ms, 0),
-                    Edges::Smoothed => (lookback_ms, lookback_ms),
-                };
-                let from = first - matrix.range.ms - before + 1;
-                let mut series = self.load(selector, from, last + after)?;
-                series.iter_mut().for_each(|series| series.points.drop_stale());
-                self.hold(series.iter().map(|series| series.points.len()).sum())?;
-                let (shift, edges) = (selector.shift.clone(), selector.edges);
-                Ok(Ranged { series, shift, range_ms: matrix.range.ms, edges })
-            }
-            Expr::Subquery(subquery) => Ok(Ranged {
-                series: self.subquery(subquery, grid)?,
-                shift: subquery.shift.clone(),
-                range_ms: subquery.range.ms,
-                edges: Edges::Plain,
-            }),
-            other => Err(failed(format!("'{other}' is no range"))),
-        }
+    /// Slides along stored points at all steps.
+    fn over_points(
+        &self,
+        matrix: &MatrixSelector,
+        sliding: &Sliding<'_>,
+    ) -> Result<Vec<Noted<Series>>> {
+        let (first, last) = references_ms(&sliding.shift, sliding.grid);
+        let (before, after) = self.margins(sliding.edges);
+        let from = first - matrix.range.ms - before + 1;
+        self.each(&matrix.selector, (from, last + after), &|mut series| {
+            series.points.drop_stale();
+            let count = series.points.len();
+            self.hold(count)?;
+            let found = self.over_series(series, sliding)?;
+            self.release(count);
+            Ok(Some(found))
+        })
     }
 
-    fn slide(
-        &mut self,
-        series: &PointSeries,
-        ranged: &Ranged,
-        scalars: &[Vec<f64>],
-        function: RangeFunction,
-        span: Span,
-        grid: &Grid,
-    ) -> Result<Samples> {
-        let points = &series.points;
+    /// How far before and after a range points tell what is at its edges.
+    fn margins(&self, edges: Edges) -> (i64, i64) {
         let lookback_ms = self.options.lookback_ms;
-        let (before, after) = match ranged.edges {
+        match edges {
             Edges::Plain => (0, 0),
             Edges::Anchored => (lookback_ms, 0),
             Edges::Smoothed => (lookback_ms, lookback_ms),
-        };
-        let metric = series.labels.find(NAME).cloned().unwrap_or_else(|| "".into());
+        }
+    }
+
+    fn over_series(&self, series: PointSeries, sliding: &Sliding<'_>) -> Result<Noted<Series>> {
+        let mut notes = Notes::default();
+        let samples = self.slide(&series, sliding, &mut notes)?;
+        let count = samples.len();
+        if count == 0 {
+            return Ok((None, notes));
+        }
+        self.hold(count)?;
+        if matches!(sliding.name, "rate" | "increase") {
+            self.note_if_no_counter(&series, &samples, sliding.span, &mut notes);
+        }
+        let drops_name = series.drops_name;
+        let mut result = Series { labels: series.labels, drops_name, samples };
+        if !keeps_name(sliding.name) || drops_name {
+            self.calculated(&mut result);
+        }
+        Ok((Some(result), notes))
+    }
+
+    fn slide(
+        &self,
+        series: &PointSeries,
+        sliding: &Sliding<'_>,
+        notes: &mut Notes,
+    ) -> Result<Samples> {
+        let (points, grid) = (&series.points, sliding.grid);
         let mut samples = Samples::missing(grid.steps);
-        let (mut floats, mut histograms) = (0..0, 0..0);
         let has_starts = self.options.uses_start_times;
+        if let Some(change) = rate::plain(sliding, points, has_starts) {
+            change.over(sliding, points, &mut samples);
+            return Ok(samples);
+        }
+        if sliding.name == "last_over_time" && points.histograms.is_empty() {
+            plain_last(sliding, points, &mut samples);
+            return Ok(samples);
+        }
+        let (before, after) = self.margins(sliding.edges);
+        let metric = series.labels.find(NAME).cloned().unwrap_or_else(|| "".into());
+        let (mut floats, mut histograms) = (0..0, 0..0);
+        let mut others = vec![0.0; sliding.scalars.len()];
         for step in 0..grid.steps {
             let at_ms = grid.time_ms(step);
-            let end_ms = reference_ms(&ranged.shift, at_ms);
-            let start_ms = end_ms - ranged.range_ms;
+            let end_ms = reference_ms(&sliding.shift, at_ms);
+            let start_ms = end_ms - sliding.range_ms;
             let (from, to) = (start_ms - before, end_ms + after);
             move_to(&mut floats, &points.float_times, from, to);
             move_to(&mut histograms, &points.histogram_times, from, to);
             if floats.is_empty() && histograms.is_empty() {
                 continue;
             }
-            let others = scalars.iter().map(|values| values[step]).collect::<Vec<_>>();
-            let metric = metric.clone();
-            let (notes, edges) = (&mut self.notes, ranged.edges);
-            let mut context = Context { notes, metric, span, edges, scalars: &others };
+            others.iter_mut().zip(&sliding.scalars).for_each(|(own, all)| *own = all[step]);
+            let (span, edges) = (sliding.span, sliding.edges);
+            let mut context = Context { notes, metric: &metric, span, edges, scalars: &others };
             let window = window(points, &floats, &histograms, has_starts);
             let window = Window { start_ms, end_ms, at_ms, ..window };
-            if let Some(sample) = function(&window, &mut context)? {
+            if let Some(sample) = (sliding.function)(&window, &mut context)? {
                 samples.set(step, sample);
             }
         }
         Ok(samples)
     }
 
-    fn note_if_no_counter(&mut self, series: &PointSeries, samples: &Samples, span: Span) {
+    fn note_if_no_counter(
+        &self,
+        series: &PointSeries,
+        samples: &Samples,
+        span: Span,
+        notes: &mut Notes,
+    ) {
         const ENDINGS: [&str; 4] = ["_total", "_sum", "_count", "_bucket"];
         let Some(metric) = series.labels.find(NAME) else { return };
         if !(0..samples.steps()).any(|step| samples.float(step).is_some()) {
@@ -243,12 +273,29 @@ impl Evaluator<'_> {
             let found = series.labels.get(crate::promql::labels::TYPE);
             if !matches!(found, "counter" | "histogram") {
                 let (metric, found) = (metric.clone(), found.into());
-                self.notes.add(Note::PossibleNonCounterType { metric, found }, span);
+                notes.add(Note::PossibleNonCounterType { metric, found }, span);
             }
         } else if !ENDINGS.iter().any(|ending| metric.ends_with(ending)) {
-            self.notes.add(Note::PossibleNonCounter(metric.clone()), span);
+            notes.add(Note::PossibleNonCounter(metric.clone()), span);
         }
     }
+}
+
+/// The last number of each window.
+fn plain_last(sliding: &Sliding<'_>, points: &Points, samples: &mut Samples) {
+    let mut floats = 0..0;
+    for step in 0..sliding.grid.steps {
+        let end_ms = reference_ms(&sliding.shift, sliding.grid.time_ms(step));
+        move_to(&mut floats, &points.float_times, end_ms - sliding.range_ms, end_ms);
+        if let Some(value) = points.floats[floats.clone()].last() {
+            samples.set_float(step, *value);
+        }
+    }
+}
+
+/// Whether the value is one of the metric.
+fn keeps_name(function: &str) -> bool {
+    matches!(function, "last_over_time" | "first_over_time")
 }
 
 /// Moves a window over sorted times to those after `from` and up to `to`.

@@ -6,7 +6,9 @@
 
 use throughline_model::histogram::{Incompatible, NativeHistogram, ResetHint};
 
-use super::{Context, Result, Sample, Window, extended};
+use super::{
+    Context, Points, Result, Sample, Samples, Sliding, Window, extended, move_to, reference_ms,
+};
 use crate::promql::ast::Edges;
 use crate::promql::eval::histograms;
 use crate::promql::notes::{HistogramOp, Note};
@@ -121,6 +123,71 @@ fn of_floats(
     }
     let zero = (is_counter && change > 0.0 && first >= 0.0).then(|| first / change);
     Some(change * extent.factor(window, zero, is_rate))
+}
+
+/// The change of numbers alone, whose starts do not matter: what nearly all questions are about.
+pub(super) struct PlainChange {
+    is_counter: bool,
+    is_rate: bool,
+    /// How many resets there were up to each point.
+    resets: Vec<u32>,
+}
+
+/// The same result by a shorter way, where there is one.
+pub(super) fn plain(
+    sliding: &Sliding<'_>,
+    points: &Points,
+    has_starts: bool,
+) -> Option<PlainChange> {
+    let (is_counter, is_rate) = match sliding.name {
+        "rate" => (true, true),
+        "increase" => (true, false),
+        "delta" => (false, false),
+        _ => return None,
+    };
+    let is_plain = sliding.edges == Edges::Plain
+        && points.histograms.is_empty()
+        && (!has_starts || points.float_starts.is_empty());
+    if !is_plain {
+        return None;
+    }
+    let (mut resets, mut count) = (Vec::with_capacity(points.floats.len()), 0);
+    let mut before = f64::NEG_INFINITY;
+    for value in &points.floats {
+        count += u32::from(*value < before);
+        before = *value;
+        resets.push(count);
+    }
+    Some(PlainChange { is_counter, is_rate, resets })
+}
+
+impl PlainChange {
+    /// The change in the window of each step.
+    pub(super) fn over(&self, sliding: &Sliding<'_>, points: &Points, samples: &mut Samples) {
+        let grid = sliding.grid;
+        let mut floats = 0..0;
+        for step in 0..grid.steps {
+            let end_ms = reference_ms(&sliding.shift, grid.time_ms(step));
+            let start_ms = end_ms - sliding.range_ms;
+            move_to(&mut floats, &points.float_times, start_ms, end_ms);
+            if floats.len() < 2 {
+                continue;
+            }
+            let (times, values) =
+                (&points.float_times[floats.clone()], &points.floats[floats.clone()]);
+            let (first, last) = (values[0], values[values.len() - 1]);
+            let mut change = last - first;
+            if self.is_counter && self.resets[floats.start] != self.resets[floats.end - 1] {
+                for pair in values.windows(2).filter(|pair| pair[1] < pair[0]) {
+                    change += pair[0];
+                }
+            }
+            let window = Window { start_ms, end_ms, ..Window::default() };
+            let extent = Extent::new(&window, times, &[], self.is_counter);
+            let zero = (self.is_counter && change > 0.0 && first >= 0.0).then(|| first / change);
+            samples.set_float(step, change * extent.factor(&window, zero, self.is_rate));
+        }
+    }
 }
 
 fn of_histograms(
