@@ -10,6 +10,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::counters::ApiCounters;
+use crate::prometheus::targets::TargetPools;
 
 /// Everything that handlers need. Cheap to clone.
 #[derive(Clone)]
@@ -32,6 +33,8 @@ pub struct ApiState {
     pub counters: Arc<ApiCounters>,
     /// Writes the page of `/metrics`: OpenMetrics text up to and including `# EOF`.
     pub metrics_page: MetricsPage,
+    /// Says what is scraped.
+    pub target_pools: TargetPools,
 }
 
 /// Writes the page of `/metrics`.

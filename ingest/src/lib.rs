@@ -11,6 +11,7 @@
 //! - [`loki`], [`splunk`], [`elasticsearch`], [`syslog`], [`json_lines`], [`gelf`], [`fluent`]: logs that older senders push and ship, likewise;
 //!   [`records`], [`json_parts`] and [`times`] are what they share
 //! - [`remote_write`]: series that Prometheus and its agents push
+//! - [`scrape`]: targets of Prometheus' kind, asked again and again
 //! - [`rules`]: what log records go through before anything of them is stored
 //! - `preface`: what a request says beside its body, put before it in the log
 //! - [`decode`]: which decoder a body is for
@@ -31,6 +32,7 @@ mod preface;
 pub mod records;
 pub mod remote_write;
 pub mod rules;
+pub mod scrape;
 pub mod splunk;
 pub mod syslog;
 pub mod thrift;

@@ -19,6 +19,7 @@ pub mod dict;
 mod error;
 pub mod exception;
 pub mod exponential;
+pub mod go_regex;
 pub mod histogram;
 pub mod ids;
 pub mod log_record;

@@ -104,6 +104,11 @@ settings! {
     /// Share of their traces that services are told to sample where the file says nothing of them.
     "jaeger.sampling_probability" jaeger_sampling_probability: Share = "100%";
 
+    /// YAML file in the format of Prometheus' configuration, of which `global`, `scrape_configs` and
+    /// `scrape_config_files` are read: targets that are scraped (docs/scraping.md). Looked at again every 5 s; a file
+    /// that does not read changes nothing.
+    "scrape.config_file" scrape_config_file: Option<PathBuf> = "";
+
     /// Loki's push: `POST /loki/api/v1/push` and `/api/prom/push`, usually on `127.0.0.1:3100`. Without it
     /// they are on the port of the UI alone.
     "loki.address" loki_address: Option<SocketAddr> = "";

@@ -7,6 +7,7 @@ mod options;
 mod readiness;
 mod receivers;
 mod refusal;
+mod scraping;
 mod self_metrics;
 mod signals;
 mod sockets;
@@ -35,6 +36,7 @@ use listener::{Front, FrontCounters, Port};
 use readiness::{LateRoutes, Stage};
 use receivers::Receivers;
 use refusal::Protocol;
+use scraping::Scraping;
 use self_metrics::SelfMetrics;
 pub use signals::heeding_signals;
 
@@ -67,6 +69,8 @@ pub struct Server {
     otlp_grpc: LateRoutes,
     otlp_http: LateRoutes,
     receivers: Receivers,
+    /// What is scraped, until it begins.
+    scraping: Scraping,
     // Tasks of the crates; they end after the store is shut down.
     background: TaskTracker,
     background_stop: CancellationToken,
@@ -101,6 +105,7 @@ impl Server {
         let stage = Stage::starting();
         let tasks = Tasks::default();
         let front = front(&settings, &tasks)?;
+        let scraping = Scraping::load(settings.scrape_config_file.as_deref())?;
         let rules = log_rules(&settings.logs_rules).map_err(|err| anyhow!("logs.rules: {err}"))?;
         let http = LateRoutes::new(Protocol::Api, stage.clone());
         let otlp_grpc = LateRoutes::new(Protocol::Grpc, stage.clone());
@@ -130,6 +135,7 @@ impl Server {
             otlp_grpc,
             otlp_http,
             receivers,
+            scraping,
             background: TaskTracker::new(),
             background_stop: CancellationToken::new(),
             readiness: watch::Sender::new(Readiness { ready: false, stage: "starting".to_owned() }),
@@ -218,6 +224,7 @@ impl Server {
             limits: options::api(settings),
             counters,
             metrics_page: Arc::new(move || own.render()),
+            target_pools: self.scraping.pools(),
         };
         let receivers = throughline_ingest::http_routes(ingester.clone());
         let api = throughline_api::routes(state.clone())
@@ -227,6 +234,7 @@ impl Server {
         self.otlp_http.set(receivers);
         self.otlp_grpc.set(self.receivers.grpc(&ingester));
         self.receivers.open(&ingester, &state);
+        self.scraping.begin(&ingester, &self.tasks, &self.front.stop);
         // Last, because it says that the server is ready.
         self.http.set(api);
         self.open = Some(Open { store, ingester });

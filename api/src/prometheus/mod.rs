@@ -7,6 +7,7 @@
 //! - `form`: parameters of the address and of a form in the body
 //! - `params`: times, steps, selectors
 //! - `wire`: values, series and notes as Prometheus writes them
+//! - `targets`: what is scraped
 //! - `tree`: the syntax tree of a query as JSON
 //! - `error`: errors with Prometheus's types
 //!
@@ -18,6 +19,7 @@ mod form;
 mod params;
 mod routes;
 mod status;
+pub mod targets;
 mod tree;
 mod wire;
 
@@ -27,5 +29,5 @@ use crate::state::ApiState;
 
 /// The routes under `/prometheus`.
 pub fn routes() -> Router<ApiState> {
-    routes::routes().merge(status::routes())
+    routes::routes().merge(status::routes()).merge(targets::routes())
 }

@@ -1,5 +1,5 @@
 //! What clients of Prometheus ask about the server: versions, configuration, cardinality; and, empty
-//! here, targets, rules and alerts.
+//! here, rules and alerts.
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -32,9 +32,6 @@ pub fn routes() -> Router<ApiState> {
         .route(&path("/status/config"), get(config))
         .route(&path("/status/flags"), get(flags))
         .route(&path("/status/tsdb"), get(tsdb))
-        .route(&path("/targets"), get(targets))
-        .route(&path("/targets/metadata"), get(nothing))
-        .route(&path("/scrape_pools"), get(scrape_pools))
         .route(&path("/alertmanagers"), get(alertmanagers))
         .route(&path("/notifications"), get(nothing))
         .route(&path("/rules"), get(rules))
@@ -43,7 +40,7 @@ pub fn routes() -> Router<ApiState> {
         .route("/prometheus/-/ready", get(ready))
 }
 
-fn success(data: &Value) -> Json<Value> {
+pub(super) fn success(data: &Value) -> Json<Value> {
     Json(serde_json::to_value(Success::of(data)).unwrap_or_default())
 }
 
@@ -119,18 +116,6 @@ async fn tsdb(State(state): State<ApiState>, Form(params): Form) -> Result<Json<
         "memoryInBytesByLabelName": list(found.bytes_by_label),
         "seriesCountByLabelValuePair": list(found.by_pair),
     })))
-}
-
-async fn targets() -> Json<Value> {
-    success(&json!({
-        "activeTargets": [],
-        "droppedTargets": [],
-        "droppedTargetCounts": {},
-    }))
-}
-
-async fn scrape_pools() -> Json<Value> {
-    success(&json!({ "scrapePools": [] }))
 }
 
 async fn alertmanagers() -> Json<Value> {

@@ -109,6 +109,7 @@ impl Server {
             limits,
             counters: Arc::default(),
             metrics_page: Arc::new(|| "# TYPE x gauge\nx 1\n# EOF\n".to_owned()),
+            target_pools: Arc::new(Vec::new),
         };
         // As the root does, but for the shippers' receiver.
         let receiver = Router::new().route("/elasticsearch/{*path}", any(StatusCode::IM_A_TEAPOT));

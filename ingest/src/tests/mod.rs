@@ -11,6 +11,7 @@ mod oracle;
 mod receivers;
 mod remote_write;
 pub mod rows;
+mod scrape;
 mod seeds;
 mod shippers;
 mod strategies;

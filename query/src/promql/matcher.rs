@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use regex::Regex;
 
-use super::regexes::translated;
+use throughline_model::go_regex::anchored;
 
 /// How a label is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,18 +70,4 @@ impl Matcher {
             _ => *value == *self.value,
         }
     }
-}
-
-/// A pattern that has to match the whole value, and whose dot matches a newline.
-pub fn anchored(pattern: &str) -> Result<Regex, String> {
-    let translated = translated(pattern);
-    let build = |pattern: &str| {
-        Regex::new(pattern).map_err(|err| match err {
-            regex::Error::Syntax(text) => text.lines().last().unwrap_or_default().to_owned(),
-            other => other.to_string(),
-        })
-    };
-    // By itself first: "a)(b" is no pattern, though it would be one between parentheses.
-    build(&translated)?;
-    build(&format!("^(?s:{translated})$"))
 }

@@ -22,7 +22,6 @@ mod operators;
 mod parse;
 mod prepare;
 mod print;
-mod regexes;
 mod run;
 pub mod series;
 mod source;

@@ -5,6 +5,8 @@
 mod compare;
 mod daemon;
 mod questions;
+mod scraped;
+mod site;
 mod target;
 
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! Prometheus' remote write: both versions say the same, what cannot be kept costs nothing else, and what each
 //! request is answered.
 
-mod wire;
+pub mod wire;
 
 use std::path::Path;
 

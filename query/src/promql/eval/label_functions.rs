@@ -5,8 +5,8 @@ use regex::Captures;
 use super::{Evaluator, Result, Value, failed, merge_same};
 use crate::promql::ast::Call;
 use crate::promql::labels::NAME;
-use crate::promql::matcher::anchored;
 use crate::promql::series::{Grid, Series};
+use throughline_model::go_regex::anchored;
 
 impl Evaluator<'_> {
     pub(super) fn label_replace(&mut self, call: &Call, grid: &Grid) -> Result<Value> {

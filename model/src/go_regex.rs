@@ -7,10 +7,26 @@
 use std::iter::Peekable;
 use std::str::Chars;
 
+use regex::Regex;
+
 /// A pattern of Prometheus' for the crate `regex`.
-pub fn translated(pattern: &str) -> String {
+fn translated(pattern: &str) -> String {
     Translation { rest: pattern.chars().peekable(), out: String::with_capacity(pattern.len()) }
         .run()
+}
+
+/// A pattern that has to match the whole value, and whose dot matches a newline.
+pub fn anchored(pattern: &str) -> Result<Regex, String> {
+    let translated = translated(pattern);
+    let build = |pattern: &str| {
+        Regex::new(pattern).map_err(|err| match err {
+            regex::Error::Syntax(text) => text.lines().last().unwrap_or_default().to_owned(),
+            other => other.to_string(),
+        })
+    };
+    // By itself first: "a)(b" is no pattern, though it would be one between parentheses.
+    build(&translated)?;
+    build(&format!("^(?s:{translated})$"))
 }
 
 struct Translation<'a> {
@@ -169,7 +185,7 @@ impl Translation<'_> {
 
 #[cfg(test)]
 mod tests {
-    use crate::promql::matcher::anchored;
+    use super::*;
 
     #[test]
     fn patterns_of_go_match_as_in_go() {
