@@ -211,6 +211,7 @@ impl Server {
             tasks: self.tasks.clone(),
             api: counters.clone(),
             sockets: self.receivers.socket_stats().clone(),
+            scraped: self.scraping.targets(),
         };
         let ready = Readiness { ready: true, stage: "serving".to_owned() };
         self.readiness.send_replace(ready);

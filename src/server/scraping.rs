@@ -34,6 +34,11 @@ impl Scraping {
         Ok(Self { config: Some((path.to_owned(), config)), targets: Targets::default() })
     }
 
+    /// The targets, if there is a configuration.
+    pub fn targets(&self) -> Option<Targets> {
+        self.config.is_some().then(|| self.targets.clone())
+    }
+
     /// Begins to scrape.
     pub fn begin(&mut self, ingester: &Ingester, tasks: &Tasks, stop: &CancellationToken) {
         let Some((path, config)) = self.config.take() else { return };

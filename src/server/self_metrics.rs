@@ -7,6 +7,8 @@ use throughline_api::{ApiCounters, RouteCount};
 use throughline_ingest::Ingester;
 use throughline_ingest::admit::{DURATION_BOUNDS_MS, SignalCounts};
 use throughline_ingest::rules::RuleCounts;
+use throughline_ingest::scrape::Targets;
+use throughline_ingest::scrape::status::Health;
 use throughline_storage::{Store, StoreStatus};
 
 use super::listener::FrontCounters;
@@ -35,6 +37,8 @@ pub struct SelfMetrics {
     pub api: Arc<ApiCounters>,
     /// Messages on ports that are no HTTP.
     pub sockets: SocketStats,
+    /// What is scraped, if anything is to be.
+    pub scraped: Option<Targets>,
 }
 
 impl SelfMetrics {
@@ -45,6 +49,7 @@ impl SelfMetrics {
         self.front(&mut page);
         self.ingest(&mut page);
         self.sockets(&mut page);
+        self.scraping(&mut page);
         self.api(&mut page);
         store(&mut page, &self.store.status());
         page.finish()
@@ -65,6 +70,23 @@ impl SelfMetrics {
         }
         let panics = (self.tasks.panics() + self.api.panics()) as f64;
         page.counter("throughline_panics", "Panics caught.", [(NO_LABELS, panics)]);
+    }
+
+    fn scraping(&self, page: &mut Page) {
+        let Some(scraped) = &self.scraped else { return };
+        let is_valid = f64::from(u8::from(!scraped.is_config_broken()));
+        let help = "Whether the scrape configuration reads as it is now.";
+        page.gauge("throughline_scrape_config_valid", help, [(NO_LABELS, is_valid)]);
+        let pools = scraped.pools();
+        let health = pools.values().flat_map(|pool| &pool.active);
+        let health = health.map(|target| target.last.lock().health).collect::<Vec<_>>();
+        let count = |wanted: Health| health.iter().filter(|own| **own == wanted).count() as f64;
+        let all = [Health::Up, Health::Down, Health::Unknown];
+        let labels = all.map(|health| [("health", health.name())]);
+        let counted = labels.iter().zip(all).map(|(labels, health)| (&labels[..], count(health)));
+        page.gauge("throughline_scrape_targets", "Targets by their last scrape.", counted);
+        let lost = [(NO_LABELS, scraped.lost() as f64)];
+        page.counter("throughline_scrapes_lost", "Scrapes that could not be stored.", lost);
     }
 
     fn sockets(&self, page: &mut Page) {

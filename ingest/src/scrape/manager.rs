@@ -32,6 +32,7 @@ pub async fn run(path: PathBuf, config: ScrapeConfig, ground: Ground) {
         }
         let path = path.clone();
         let loaded = ground.tracker.spawn_blocking(move || ScrapeConfig::load(&path)).await;
+        ground.targets.note_config(matches!(loaded, Ok(Err(_))));
         match loaded {
             Ok(Ok(config)) => {
                 last_error = None;

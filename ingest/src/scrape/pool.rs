@@ -109,6 +109,7 @@ fn sync(
                 scraped: scraped.clone(),
                 asker: asker.clone(),
                 ingester: ground.ingester.clone(),
+                targets: ground.targets.clone(),
                 close: close.clone(),
                 stop: ground.stop.clone(),
             };

@@ -13,7 +13,7 @@ use super::client::{Answer, Asker, headers};
 use super::config::Job;
 use super::exposition::{self, Form, Options};
 use super::page::{Page, Refused, Report, Stored};
-use super::status::{Health, LastScrape, Scraped};
+use super::status::{Health, LastScrape, Scraped, Targets};
 use crate::admit::{Ingester, Request};
 use crate::records::Read;
 
@@ -29,6 +29,7 @@ pub struct Scraper {
     pub scraped: Arc<Scraped>,
     pub asker: Asker,
     pub ingester: Ingester,
+    pub targets: Targets,
     /// Ends the scraping of the target: what it had is marked as ended.
     pub close: CancellationToken,
     /// Ends the server: nothing is marked.
@@ -112,6 +113,7 @@ impl Scraper {
             if !passes || self.stop.is_cancelled() {
                 let url = &self.scraped.target.url;
                 tracing::warn!(target = url, kind = err.kind().name(), %err, "a scrape is lost");
+                self.targets.note_lost();
                 return;
             }
             tokio::select! {

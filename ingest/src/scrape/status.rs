@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
@@ -82,21 +83,47 @@ pub struct Pool {
     pub dropped_total: usize,
 }
 
-/// The targets of all jobs, by job. Cheap to clone.
+/// The targets of all jobs, and how scraping goes. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Targets(Arc<Mutex<BTreeMap<String, Pool>>>);
+pub struct Targets(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// By job.
+    pools: Mutex<BTreeMap<String, Pool>>,
+    is_config_broken: AtomicBool,
+    lost: AtomicU64,
+}
 
 impl Targets {
     /// The pools as they are now.
     pub fn pools(&self) -> BTreeMap<String, Pool> {
-        self.0.lock().clone()
+        self.0.pools.lock().clone()
+    }
+
+    /// Whether the configuration as it is now does not read, so that one before it holds.
+    pub fn is_config_broken(&self) -> bool {
+        self.0.is_config_broken.load(Ordering::Relaxed)
+    }
+
+    /// Scrapes that could not be stored.
+    pub fn lost(&self) -> u64 {
+        self.0.lost.load(Ordering::Relaxed)
     }
 
     pub(super) fn set(&self, job: &str, pool: Pool) {
-        self.0.lock().insert(job.to_owned(), pool);
+        self.0.pools.lock().insert(job.to_owned(), pool);
     }
 
     pub(super) fn remove(&self, job: &str) {
-        self.0.lock().remove(job);
+        self.0.pools.lock().remove(job);
+    }
+
+    pub(super) fn note_config(&self, is_broken: bool) {
+        self.0.is_config_broken.store(is_broken, Ordering::Relaxed);
+    }
+
+    pub(super) fn note_lost(&self) {
+        self.0.lost.fetch_add(1, Ordering::Relaxed);
     }
 }

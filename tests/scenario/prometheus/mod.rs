@@ -5,6 +5,7 @@
 mod compare;
 mod daemon;
 mod questions;
+mod reload;
 mod scraped;
 mod site;
 mod target;

@@ -12,7 +12,7 @@ use throughline_storage::metric::Exemplar as StoredExemplar;
 use throughline_storage::metric::scan::tables::TableSet;
 use throughline_storage::metric::series::SeriesColumns;
 
-use super::index::Selection;
+use super::index::{Reader, Selection};
 use super::target_info::TARGET_INFO;
 use super::translate::{Derived, Texts, Translator, unit_name};
 use super::{NS_PER_MS, Source, range};
@@ -57,8 +57,7 @@ impl Source {
     /// The names of the labels of series with a point in the range, sorted.
     pub(crate) fn label_names(&self, from_ms: i64, to_ms: i64) -> Result<Vec<String>> {
         let tables = TableSet::open(&self.view, range(from_ms, to_ms), &self.scan)?;
-        let active = self.active(&tables)?;
-        let reader = self.index.read(&tables)?;
+        let (active, reader) = self.active(&tables)?;
         let is_active = |number: u32| active.get(number as usize) == Some(&true);
         let names = reader.names().filter(|(_, series)| series.clone().any(is_active));
         let mut names = names.map(|(name, _)| name.to_string()).collect::<BTreeSet<_>>();
@@ -84,8 +83,7 @@ impl Source {
     /// The values of a label of series with a point in the range, sorted; not those of bounds.
     pub(crate) fn label_values(&self, name: &str, from_ms: i64, to_ms: i64) -> Result<Vec<String>> {
         let tables = TableSet::open(&self.view, range(from_ms, to_ms), &self.scan)?;
-        let active = self.active(&tables)?;
-        let reader = self.index.read(&tables)?;
+        let (active, reader) = self.active(&tables)?;
         let is_active = |number: &u32| active.get(*number as usize) == Some(&true);
         let values = reader.values(name).filter(|(_, series)| series.iter().any(is_active));
         let mut values = values.map(|(value, _)| value.to_string()).collect::<BTreeSet<_>>();
@@ -96,12 +94,21 @@ impl Source {
         Ok(values.into_iter().collect())
     }
 
-    /// Which entries of the index have a point in the range.
-    fn active(&self, tables: &TableSet) -> Result<Vec<bool>> {
-        let (mut active, others) = self.index.read(tables)?.whole();
-        let found = tables.active(&others, active.len(), &self.scan)?;
-        active.iter_mut().zip(found).for_each(|(own, found)| *own |= found);
-        Ok(active)
+    /// Which entries of the index have a point in the range, and the index that numbers them.
+    fn active<'a>(&'a self, tables: &'a TableSet) -> Result<(Vec<bool>, Reader<'a>)> {
+        loop {
+            self.check()?;
+            let reader = self.index.read(tables)?;
+            let (generation, (mut active, others)) = (reader.generation(), reader.whole());
+            drop(reader);
+            let found = tables.active(&others, active.len(), &self.scan)?;
+            active.iter_mut().zip(found).for_each(|(own, found)| *own |= found);
+            let reader = self.index.read(tables)?;
+            // Entries are seldom dropped, and hardly ever just now.
+            if reader.generation() == generation {
+                return Ok((active, reader));
+            }
+        }
     }
 
     /// What is known about metrics, by name.

@@ -39,6 +39,8 @@ type Postings = Vec<u32>;
 
 #[derive(Debug, Default)]
 struct State {
+    /// How often all entries were dropped: numbers of entries hold as long as this.
+    generation: u64,
     texts: Texts,
     entries: Vec<Arc<Entry>>,
     by_id: HashMap<[u8; 16], u32>,
@@ -113,7 +115,7 @@ impl State {
         self.tables.retain(|key, _| known.contains(key));
         let used: usize = self.tables.values().map(|rows| rows.entries.len()).sum();
         if self.entries.len() > 2 * used + UNUSED_MAX {
-            *self = Self::default();
+            *self = Self { generation: self.generation + 1, ..Self::default() };
         }
     }
 
@@ -215,6 +217,11 @@ impl Targets {
 }
 
 impl Reader<'_> {
+    /// Tells whether numbers of entries still mean the same.
+    pub fn generation(&self) -> u64 {
+        self.state.generation
+    }
+
     /// The values of a label, each with the series that have it.
     pub fn values(&self, name: &str) -> impl Iterator<Item = (&Arc<str>, &[u32])> {
         let values = self.state.labels.get(name).into_iter().flatten();
