@@ -56,6 +56,7 @@ const FUZZED: &[&str] = &[
     "ingest/src/jaeger/decode/",
     "ingest/src/loki/decode/",
     "ingest/src/remote_write/decode/",
+    "ingest/src/scrape/exposition/",
     "ingest/src/splunk/decode/",
     "ingest/src/json_parts.rs",
     "ingest/src/records/",

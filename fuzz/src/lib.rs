@@ -8,6 +8,8 @@
 pub mod decode;
 #[path = "../../ingest/src/elasticsearch/decode/mod.rs"]
 pub mod elasticsearch;
+#[path = "../../ingest/src/scrape/exposition/mod.rs"]
+pub mod exposition;
 #[path = "../../ingest/src/fluent/decode.rs"]
 pub mod fluent;
 #[path = "../../ingest/src/syslog/framing.rs"]
@@ -178,6 +180,21 @@ pub fn check_remote_write(input: &[u8]) {
         assert_eq!(written.samples, batch.numbers.num_rows());
         assert_eq!(written.histograms, batch.complex.num_rows());
         assert_eq!(written.exemplars, batch.exemplars.num_rows());
+    }
+}
+
+/// Reads bytes as what a target exposes, in the form that the first byte picks: no panic, and every sample has a name
+/// and a family that is there.
+pub fn check_exposition(input: &[u8]) {
+    use exposition::Form::{OpenMetrics1, Protobuf, Text};
+    let Some((first, body)) = input.split_first() else { return };
+    let form = [Text, OpenMetrics1, Protobuf][usize::from(first % 3)];
+    let options =
+        exposition::Options { wants_native: first & 8 == 0, keeps_classic: first & 16 == 0 };
+    let Ok(found) = exposition::read(body, form, options) else { return };
+    for sample in &found.samples {
+        assert!(sample.labels.iter().any(|(name, _)| name == "__name__"), "{sample:?}");
+        assert!(sample.family.is_none_or(|family| family < found.families.len()), "{sample:?}");
     }
 }
 
