@@ -8,8 +8,8 @@ use throughline_storage::{Format, WalRecord};
 use crate::admit::{REPLAY_LIMITS, inflate};
 use crate::thrift::Protocol;
 use crate::{
-    elasticsearch, fluent, gelf, jaeger, json_lines, loki, otlp, remote_write, rules, splunk,
-    syslog, zipkin,
+    elasticsearch, fluent, gelf, influx, jaeger, json_lines, loki, otlp, remote_write, rules,
+    splunk, syslog, zipkin,
 };
 
 /// Decodes a logged body, as it was decoded when it was acknowledged: the log's replay.
@@ -30,6 +30,7 @@ pub fn is_telling(format: Format, body: &[u8]) -> bool {
         Format::JsonLines => json_lines::says_when(body),
         Format::Gelf => memmem::find(body, b"\"timestamp\"").is_some(),
         Format::FluentForward => fluent::decode::chunk(body).is_some(),
+        Format::InfluxLines => influx::says_when(body),
         _ => true,
     }
 }
@@ -74,5 +75,6 @@ pub fn decode_inflated(
         Format::LogColumns => rules::read_columns(body),
         Format::PrometheusWrite => remote_write::decode(remote_write::Version::V1, body),
         Format::PrometheusWriteV2 => remote_write::decode(remote_write::Version::V2, body),
+        Format::InfluxLines => influx::decode(body, received_at_ns),
     }
 }

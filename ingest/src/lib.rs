@@ -11,6 +11,7 @@
 //! - [`loki`], [`splunk`], [`elasticsearch`], [`syslog`], [`json_lines`], [`gelf`], [`fluent`]: logs that older senders push and ship, likewise;
 //!   [`records`], [`json_parts`] and [`times`] are what they share
 //! - [`remote_write`]: series that Prometheus and its agents push
+//! - [`influx`]: lines that Telegraf and its kind push
 //! - [`scrape`]: targets of Prometheus' kind, asked again and again
 //! - [`rules`]: what log records go through before anything of them is stored
 //! - `preface`: what a request says beside its body, put before it in the log
@@ -22,6 +23,7 @@ pub mod elasticsearch;
 mod error;
 pub mod fluent;
 pub mod gelf;
+pub mod influx;
 pub mod jaeger;
 pub mod json_lines;
 pub mod json_parts;
@@ -45,6 +47,7 @@ pub use decode::decode;
 pub use elasticsearch::http::routes as elasticsearch_routes;
 pub use error::{Error, ErrorKind, Result};
 pub use gelf::http::routes as gelf_routes;
+pub use influx::http::routes as influx_routes;
 pub use jaeger::grpc::sampling_routes as jaeger_sampling_grpc_routes;
 pub use jaeger::http::{sampling_routes as jaeger_sampling_routes, thrift_routes as jaeger_routes};
 pub use jaeger::sampling::Strategies;

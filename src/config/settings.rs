@@ -115,6 +115,9 @@ settings! {
     /// Splunk's HTTP Event Collector: `/services/collector` and below, usually on `127.0.0.1:8088`. Without
     /// it they are on the port of the UI alone.
     "splunk.address" splunk_address: Option<SocketAddr> = "";
+    /// Influx' line protocol: `POST /write` and `/api/v2/write`, usually on `127.0.0.1:8086`. Without it they are on the
+    /// port of the UI below `/influx`.
+    "influx.address" influx_address: Option<SocketAddr> = "";
     /// Elasticsearch's `_bulk` and the handshake of its shippers, usually on `127.0.0.1:9200`. Without it
     /// they are on the port of the UI below `/elasticsearch`.
     "elasticsearch.address" elasticsearch_address: Option<SocketAddr> = "";

@@ -53,12 +53,12 @@ impl Tokens {
     }
 }
 
-// The token of an Authorization header: `Bearer <token>`, Splunk's `Splunk <token>`, the password of `Basic`, or
+// The token of an Authorization header: `Bearer <token>`, Splunk's `Splunk <token>`, Influx' `Token <token>`, the password of `Basic`, or
 // the second half of Elasticsearch's `ApiKey`, which is encoded in the same way.
 fn token_of(header: &str) -> Option<String> {
     let (scheme, rest) = header.split_once(' ')?;
     let rest = rest.trim();
-    if scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("splunk") {
+    if ["bearer", "splunk", "token"].iter().any(|own| scheme.eq_ignore_ascii_case(own)) {
         return Some(rest.to_owned());
     }
     if scheme.eq_ignore_ascii_case("basic") || scheme.eq_ignore_ascii_case("apikey") {
@@ -88,6 +88,7 @@ mod tests {
             ("Bearer first", true),
             ("bearer second", true),
             ("Splunk first", true),
+            ("Token second", true),
             ("Splunk third", false),
             ("Basic YW55b25lOnNlY29uZA==", true), // anyone:second
             ("ApiKey YW55b25lOnNlY29uZA==", true),

@@ -26,6 +26,7 @@ enum Kind {
     Loki,
     Splunk,
     Elasticsearch,
+    Influx,
 }
 
 /// The ports that the configuration adds, and the sampling strategies.
@@ -52,6 +53,7 @@ impl Receivers {
             ("loki", Kind::Loki, settings.loki_address),
             ("splunk", Kind::Splunk, settings.splunk_address),
             ("elasticsearch", Kind::Elasticsearch, settings.elasticsearch_address),
+            ("influx", Kind::Influx, settings.influx_address),
         ];
         let mut ports = Vec::new();
         for (name, kind, address) in wanted {
@@ -94,6 +96,7 @@ impl Receivers {
                 Kind::Loki => ingest::own_port(ingest::loki_routes(ingester.clone())),
                 Kind::Splunk => ingest::own_port(ingest::splunk_routes(ingester.clone())),
                 Kind::Elasticsearch => elasticsearch(ingester, api, ""),
+                Kind::Influx => ingest::own_port(ingest::influx_routes(ingester.clone(), &[""])),
             });
         }
     }
@@ -107,6 +110,7 @@ impl Receivers {
             .merge(ingest::json_lines_routes(ingester.clone()))
             .merge(ingest::gelf_routes(ingester.clone()))
             .merge(ingest::remote_write_routes(ingester.clone()))
+            .merge(ingest::influx_routes(ingester.clone(), &["/influx"]))
             .merge(elasticsearch(ingester, api, "/elasticsearch"))
             .merge(self.sampling(&["/api/sampling", "/jaeger/sampling", "/jaeger/api/sampling"]))
     }

@@ -6,6 +6,7 @@ mod differential;
 mod fixture;
 mod grpc;
 mod http;
+mod influx;
 mod json;
 mod oracle;
 mod receivers;

@@ -59,11 +59,13 @@ pub enum Format {
     PrometheusWrite = 27,
     /// Prometheus' `Request` of remote write 2.0.
     PrometheusWriteV2 = 28,
+    /// Lines of Influx' protocol, below a line with the unit of their times.
+    InfluxLines = 29,
 }
 
 impl Format {
     /// All formats, in the order of their numbers.
-    pub const ALL: [Format; 24] = [
+    pub const ALL: [Format; 25] = [
         Format::OtlpProtobuf,
         Format::OtlpJson,
         Format::ZipkinJson,
@@ -88,6 +90,7 @@ impl Format {
         Format::LogColumns,
         Format::PrometheusWrite,
         Format::PrometheusWriteV2,
+        Format::InfluxLines,
     ];
 
     /// The format of a stored number, if it is one.

@@ -113,6 +113,14 @@ impl Columns {
         Ok(())
     }
 
+    /// Counts a sample of which not even the series could be read.
+    #[allow(dead_code)] // not by those who push series
+    pub fn refused(&mut self, reason: &str) -> Result<()> {
+        self.refusals.add("samples", self.samples, reason);
+        self.samples += 1;
+        self.check_items()
+    }
+
     /// Adds a native histogram, or counts it as refused.
     pub fn histogram(&mut self, moment: Moment, read: Read<NativeHistogram>) -> Result<()> {
         let position = self.histograms;

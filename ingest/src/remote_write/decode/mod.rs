@@ -8,9 +8,9 @@
 //! whole; a sample, histogram or exemplar that cannot be kept is refused alone, and so are those of a series
 //! whose labels cannot be kept.
 
-mod columns;
+pub(crate) mod columns;
 mod histogram;
-mod labels;
+pub(crate) mod labels;
 mod points;
 mod v1;
 mod v2;
