@@ -116,6 +116,12 @@ pub fn put_string(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
+/// The same for a text's bytes, which are known to be UTF-8.
+pub fn put_string_bytes(out: &mut Vec<u8>, text: &[u8]) {
+    out.push(tag::STRING);
+    out.extend_from_slice(text);
+}
+
 /// Appends an encoded bool.
 pub fn put_bool(out: &mut Vec<u8>, flag: bool) {
     out.extend_from_slice(&[tag::BOOL, u8::from(flag)]);

@@ -7,6 +7,8 @@ use crate::records::Read;
 
 /// The label with a series' name.
 pub const NAME: &str = "__name__";
+const LABEL_NAME: &str = "label name";
+const LABEL_VALUE: &str = "label value";
 /// Labels of a series, at most.
 const LABELS_MAX: usize = 1024;
 
@@ -29,36 +31,53 @@ impl<'a> Labels<'a> {
 
     /// The labels with a value, by name, each name once.
     pub fn checked(&mut self) -> Read<Vec<(&'a str, &'a str)>> {
+        self.check()?;
+        let pairs = self.pairs.iter();
+        pairs
+            .map(|(name, value)| Ok((text(LABEL_NAME, name)?, text(LABEL_VALUE, value)?)))
+            .collect()
+    }
+
+    /// The name of the series. `set` is given all other labels.
+    pub fn series(&mut self, set: &mut Vec<u8>) -> Read<&'a str> {
+        self.check()?;
+        let mut series_name = None;
+        for (name, value) in &self.pairs {
+            if *name == NAME.as_bytes() {
+                series_name = Some(text(LABEL_VALUE, value)?);
+            } else {
+                put_bytes(set, name);
+                put_nested(set, |out| value::put_string_bytes(out, value));
+            }
+        }
+        series_name.ok_or_else(|| format!("a series without a {NAME}"))
+    }
+
+    /// Puts the labels in order, without those that have no value, and refuses what is no text or stands twice.
+    fn check(&mut self) -> Read<()> {
         // A label without a value is none.
         self.pairs.retain(|(_, value)| !value.is_empty());
         if self.pairs.len() > LABELS_MAX {
             return Err(format!("{} labels, the limit is {LABELS_MAX}", self.pairs.len()));
         }
-        self.pairs.sort_unstable_by_key(|(name, _)| *name);
-        if let Some(pair) = self.pairs.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-            return Err(format!("label '{}' stands twice", String::from_utf8_lossy(pair[0].0)));
-        }
-        let mut checked = Vec::with_capacity(self.pairs.len());
-        for (name, value) in &self.pairs {
-            checked.push((text("label name", name)?, text("label value", value)?));
-        }
-        match checked.first() {
-            Some(("", value)) => Err(format!("the label with value '{value}' has no name")),
-            _ => Ok(checked),
-        }
-    }
-
-    /// The name of the series. `set` is given all other labels.
-    pub fn series(&mut self, set: &mut Vec<u8>) -> Read<&'a str> {
-        let labels = self.checked()?;
-        let mut series_name = None;
-        for (name, value) in labels {
-            match name {
-                NAME => series_name = Some(value),
-                _ => put(set, name, value),
+        // Senders have to send them in order, and do.
+        if !self.pairs.is_sorted_by(|a, b| a.0 < b.0) {
+            self.pairs.sort_unstable_by_key(|(name, _)| *name);
+            if let Some(pair) = self.pairs.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+                return Err(format!("label '{}' stands twice", String::from_utf8_lossy(pair[0].0)));
             }
         }
-        series_name.ok_or_else(|| format!("a series without a {NAME}"))
+        for (name, value) in &self.pairs {
+            check_text(LABEL_NAME, name)?;
+            check_text(LABEL_VALUE, value)?;
+        }
+        match self.pairs.first() {
+            Some((b"", value)) => {
+                let value = String::from_utf8_lossy(value);
+                Err(format!("the label with value '{value}' has no name"))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -66,6 +85,11 @@ impl<'a> Labels<'a> {
 pub fn put(set: &mut Vec<u8>, name: &str, value: &str) {
     put_bytes(set, name.as_bytes());
     put_nested(set, |out| value::put_string(out, value));
+}
+
+/// Most texts are ASCII, which is seen sooner than that they are UTF-8.
+fn check_text(what: &str, bytes: &[u8]) -> Read<()> {
+    if bytes.is_ascii() { Ok(()) } else { text(what, bytes).map(drop) }
 }
 
 fn text<'a>(what: &str, bytes: &'a [u8]) -> Read<&'a str> {

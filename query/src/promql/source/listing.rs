@@ -61,6 +61,9 @@ impl Source {
         let is_active = |number: u32| active.get(number as usize) == Some(&true);
         let names = reader.names().filter(|(_, series)| series.clone().any(is_active));
         let mut names = names.map(|(name, _)| name.to_string()).collect::<BTreeSet<_>>();
+        for labels in reader.active_targets(&active) {
+            names.extend(labels.iter().map(|(name, _)| name.to_string()));
+        }
         let parts = || reader.parts().filter(|(number, _)| is_active(*number));
         let has = |derived| parts().any(|(_, part)| part.derived == derived);
         let (has_buckets, has_quantiles) = (has(Derived::Buckets), has(Derived::Quantiles));
@@ -74,9 +77,6 @@ impl Source {
                 (!self.select(&[any], from_ms, to_ms)?.is_empty()).then(|| QUANTILE.into()),
             );
         }
-        for labels in self.targets(&[], from_ms, to_ms)? {
-            names.extend(labels.iter().map(|(name, _)| name.to_string()));
-        }
         Ok(names.into_iter().collect())
     }
 
@@ -87,8 +87,7 @@ impl Source {
         let is_active = |number: &u32| active.get(*number as usize) == Some(&true);
         let values = reader.values(name).filter(|(_, series)| series.iter().any(is_active));
         let mut values = values.map(|(value, _)| value.to_string()).collect::<BTreeSet<_>>();
-        drop(reader);
-        for labels in self.targets(&[], from_ms, to_ms)? {
+        for labels in reader.active_targets(&active) {
             values.extend(labels.find(name).map(|value| value.to_string()));
         }
         Ok(values.into_iter().collect())

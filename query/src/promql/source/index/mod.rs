@@ -259,6 +259,16 @@ impl Reader<'_> {
         (active, others)
     }
 
+    /// The label sets of `target_info` of series that are active.
+    pub fn active_targets(&self, is_active: &[bool]) -> Vec<&Labels> {
+        let State { entries, targets, .. } = &*self.state;
+        let mut wanted = vec![false; targets.all.len()];
+        let active = entries.iter().zip(is_active).filter(|(_, is_active)| **is_active);
+        active.filter_map(|(entry, _)| entry.target).for_each(|n| wanted[n as usize] = true);
+        let targets = targets.all.iter().zip(wanted);
+        targets.filter(|(_, is_wanted)| *is_wanted).map(|(labels, _)| labels).collect()
+    }
+
     /// The label sets of `target_info`.
     pub fn targets(&self) -> &[Labels] {
         &self.state.targets.all
